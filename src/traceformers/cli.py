@@ -1,0 +1,104 @@
+"""The console script `traceformers`. Commands import what they need when run: `--help` loads no torch."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import traceformers
+
+app = typer.Typer(
+    help="Models of the traces people leave, for use with transformers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # main() below says the error in one line
+    add_completion=False,
+    rich_markup_mode=None,
+)
+sessions = typer.Typer(help="rrweb session recordings.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(sessions, name="sessions")
+
+
+def _print_version(asked: bool):
+    if asked:
+        typer.echo(f"traceformers {traceformers.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def common_options(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+):
+    """Options before the command hold for all commands: `traceformers --debug sessions log session.json`."""
+
+
+@sessions.command("log")
+def sessions_log(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="One recording; several files are parts of one session.", show_default=False),
+    ],
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder or Hub id of an RRWebTokenizer [default: this package's].", show_default=False
+        ),
+    ] = None,
+    keep_typed_text: Annotated[
+        bool, typer.Option("--keep-typed-text", help="Show what was typed; masked without it.")
+    ] = False,
+    keep_personal_text: Annotated[
+        bool,
+        typer.Option(
+            "--keep-personal-text", help="Show e-mail addresses, phone numbers ...; masked without it."
+        ),
+    ] = False,
+):
+    """Print what happened in a recording, one line an event.
+
+    Example: traceformers sessions log session.json.gz
+    """
+    from traceformers.apps.sessions.log import session_log
+
+    for line in session_log(
+        files, tokenizer, keep_typed_text=keep_typed_text, keep_personal_text=keep_personal_text
+    ).splitlines():
+        typer.echo(line)
+
+
+@app.command()
+def quickstart(
+    output_dir: Annotated[Path, typer.Option(help="New folder for data, model, card and figures.")] = Path(
+        "runs/quickstart"
+    ),
+    seed: Annotated[int, typer.Option(help="Seed of the split, the weights, the windows and the masks.")] = 0,
+):
+    """Train a tiny RRWebBERT on the recordings in this package, evaluate it, write its card, use it.
+
+    Example: traceformers quickstart --output-dir runs/quickstart
+    """
+    from traceformers.apps.sessions.quickstart import run_quickstart
+
+    for line in run_quickstart(output_dir, seed):
+        typer.echo(line)
+
+
+def main():
+    """Runs the command in `sys.argv`; an error is one line on stderr and an exit code other than 0."""
+    try:
+        app()
+    except BrokenPipeError:  # `traceformers sessions log s.json | head` is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        reason = " ".join(str(error).split()) or "no message"
+        hint = "`traceformers --debug ...` shows where"
+        typer.echo(f"traceformers: {type(error).__name__}: {reason} ({hint})", err=True)
+        sys.exit(1)

@@ -1,0 +1,168 @@
+"""The command line: what each command prints, and one clear line and an exit code on errors."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+EVENTS = [
+    {
+        "type": 4,
+        "timestamp": 1000,
+        "data": {"href": "https://shop.example/cart", "width": 1280, "height": 720},
+    },
+    {
+        "type": 2,
+        "timestamp": 1010,
+        "data": {
+            "initialOffset": {"left": 0, "top": 0},
+            "node": {
+                "type": 0,
+                "id": 1,
+                "childNodes": [
+                    {
+                        "type": 2,
+                        "id": 2,
+                        "tagName": "html",
+                        "attributes": {},
+                        "childNodes": [
+                            {
+                                "type": 2,
+                                "id": 3,
+                                "tagName": "body",
+                                "attributes": {},
+                                "childNodes": [
+                                    {
+                                        "type": 2,
+                                        "id": 4,
+                                        "tagName": "button",
+                                        "attributes": {},
+                                        "childNodes": [{"type": 3, "id": 5, "textContent": "Pay now"}],
+                                    },
+                                    {
+                                        "type": 2,
+                                        "id": 6,
+                                        "tagName": "p",
+                                        "attributes": {},
+                                        "childNodes": [
+                                            {
+                                                "type": 3,
+                                                "id": 7,
+                                                "textContent": "Receipt to ann.lee@mail.example",
+                                            }
+                                        ],
+                                    },
+                                    {
+                                        "type": 2,
+                                        "id": 8,
+                                        "tagName": "input",
+                                        "attributes": {"type": "text"},
+                                        "childNodes": [],
+                                    },
+                                ],
+                            }
+                        ],
+                    }
+                ],
+            },
+        },
+    },
+    {"type": 3, "timestamp": 2000, "data": {"source": 5, "id": 8, "text": "walrus", "isChecked": False}},
+    {"type": 3, "timestamp": 3000, "data": {"source": 2, "type": 2, "id": 4, "x": 10, "y": 10}},
+]
+
+
+def traceformers(*arguments):
+    """Returns the finished process of the command `traceformers`."""
+    command = [sys.executable, "-c", "from traceformers.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env={**os.environ, "COLUMNS": "100"}
+    )
+
+
+@pytest.fixture
+def recording(tmp_path):
+    path = tmp_path / "session.json"
+    path.write_text(json.dumps({"events": EVENTS}))
+    return path
+
+
+def test_help_is_fast_and_names_the_commands():
+    traceformers("--help")  # warms the file cache
+    start = time.perf_counter()
+    run = traceformers("--help")
+    assert run.returncode == 0
+    assert time.perf_counter() - start < 1.5, "importing torch takes longer than that"
+    assert "sessions" in run.stdout and "quickstart" in run.stdout
+
+
+@pytest.mark.parametrize("command", [["sessions", "log"], ["quickstart"]])
+def test_every_command_has_help_with_an_example(command):
+    run = traceformers(*command, "--help")
+    assert run.returncode == 0
+    assert f"Example: traceformers {' '.join(command)}" in run.stdout
+
+
+def test_version_is_that_of_the_package():
+    import traceformers as package
+
+    assert traceformers("--version").stdout == f"traceformers {package.__version__}\n"
+
+
+def test_the_log_says_what_was_clicked_and_hides_what_is_private(recording):
+    run = traceformers("sessions", "log", recording)
+    assert run.returncode == 0, run.stderr
+    assert "click" in run.stdout.lower()
+    assert "Pay now" in run.stdout
+    assert "walrus" not in run.stdout
+    assert "ann.lee" not in run.stdout
+
+
+def test_private_text_is_shown_when_asked_for(recording):
+    run = traceformers("sessions", "log", recording, "--keep-typed-text", "--keep-personal-text")
+    assert "walrus" in run.stdout
+    assert "ann.lee@mail.example" in run.stdout
+
+
+def test_several_files_are_parts_of_one_session_in_any_order(tmp_path, recording):
+    parts = [tmp_path / "part-1.json", tmp_path / "part-0.json"]
+    parts[0].write_text(json.dumps(EVENTS[2:]))
+    parts[1].write_text(json.dumps(EVENTS[:2]))
+    assert traceformers("sessions", "log", *parts).stdout == traceformers("sessions", "log", recording).stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("{", "SessionFormatError"), ("[]", "SessionFormatError"), (None, "No such file or directory")],
+)
+def test_an_error_is_one_line_on_stderr_and_an_exit_code(tmp_path, content, said):
+    path = tmp_path / "bad.json"
+    if content is not None:
+        path.write_text(content)
+    run = traceformers("sessions", "log", path)
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert said in run.stderr
+
+
+def test_debug_shows_where_an_error_came_from(tmp_path):
+    run = traceformers("--debug", "sessions", "log", tmp_path / "absent.json")
+    assert run.returncode == 1
+    assert "Traceback" in run.stderr
+
+
+def test_a_missing_tokenizer_is_named(recording, tmp_path):
+    run = traceformers("sessions", "log", recording, "--tokenizer", tmp_path / "no-such-tokenizer")
+    assert run.returncode == 1
+    assert "no-such-tokenizer" in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
+
+
+def test_an_unknown_command_is_refused():
+    run = traceformers("session")
+    assert run.returncode == 2
+    assert "No such command" in run.stderr

@@ -1,0 +1,224 @@
+"""Model cards of made-up runs: what they say, in which order, and what is wrong when a run left nothing."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard
+from safetensors.numpy import save_file
+
+from traceformers.model_cards.card import MissingFactError, count_parameters, render_card, write_card
+
+SECTIONS = [
+    "Data and privacy",
+    "How to use",
+    "Uses",
+    "Direct use",
+    "Downstream use",
+    "Out-of-scope use",
+    "Bias, risks and recommendations",
+    "Architecture",
+    "Training",
+    "Evaluation",
+    "Limits",
+    "Licence",
+    "Citation",
+    "Contact",
+    "Changes",
+]
+
+
+def figures(tokens, bits):
+    loss = bits * math.log(2)
+    return {
+        "tokens": tokens,
+        "loss": loss,
+        "bits_per_token": bits,
+        "top1": 0.25,
+        "perplexity": math.exp(loss),
+    }
+
+
+def baseline(bits):
+    return {
+        "bits_per_token": bits,
+        "classes": {name: {"bits_per_token": bits} for name in ("event", "text", "gap")},
+    }
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    """The output folder of a run, as run_mlm.py leaves it, with made-up figures."""
+    evaluation = {
+        **figures(300, 2.5),
+        "classes": {
+            "event": figures(100, 1.5),
+            "text": figures(200, 3.0),
+            "gap": dict.fromkeys(figures(0, 1)) | {"tokens": 0},
+        },
+        "baselines": {"unigram": baseline(7.25), "bidirectional": baseline(4.125)},
+    }
+    files = {
+        "metrics.json": {
+            "eval": {**evaluation, "tokens": 7},
+            "test": evaluation,
+            "train": {"train_runtime": 5400.0, "train_samples_per_second": 12.5},
+            "seed": 17,
+            "command": "accelerate launch run_scripts/run_mlm.py run_scripts/configs/made_up.yaml",
+            "hardware": "1 x Imaginary 9000",
+        },
+        "trainer_state.json": {"global_step": 1234, "epoch": 2.0},
+        "config.json": {
+            "model_type": "rrweb_bert",
+            "num_hidden_layers": 2,
+            "hidden_size": 16,
+            "num_attention_heads": 4,
+            "intermediate_size": 32,
+            "vocab_size": 600,
+            "structural_vocab_size": 520,
+            "max_position_embeddings": 128,
+            "hidden_act": "gelu",
+        },
+        "dataset_info.json": {
+            "name": "rrweb_sessions",
+            "source": "Recordings of a scripted browser on invented sites.",
+            "people": "none",
+            "licence": "Apache-2.0",
+            "typed_text": "masked",
+            "personal_text": "masked",
+            "split_rule": "By site.",
+            "splits": {"train": {"sessions": 1000, "events": 20000, "tokens": 300000}},
+        },
+        "resolved_config.yaml": {"learning_rate": 0.0005, "mask_probability": 0.3},
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    (tmp_path / "git_commit.txt").write_text("0123abc\n")
+    weights = {"a.weight": np.zeros((600, 16), np.float32), "a.bias": np.zeros(5, np.float32)}
+    save_file(weights, tmp_path / "model.safetensors")
+    return tmp_path
+
+
+def change(run_dir, name, update):
+    """Rewrites a JSON file of the run after `update(content)`."""
+    content = json.loads((run_dir / name).read_text())
+    update(content)
+    (run_dir / name).write_text(json.dumps(content))
+
+
+def test_sections_come_in_the_fixed_order_with_data_and_privacy_first(run_dir):
+    assert re.findall(r"^##+ (.+)$", render_card(run_dir), re.MULTILINE) == SECTIONS
+
+
+def test_every_figure_of_the_run_is_in_the_card(run_dir):
+    card = render_card(run_dir, repo_id="user/made-up", revision="v9")
+    for said in (
+        "| parameters, counted in the saved weights | 9,605 |",
+        "520 + 80 = 600",
+        "| train | 1,000 | 20,000 | 300,000 |",
+        "| all | 300 | 1.733 | 5.66 | 25.0 % | **2.500** | 7.250 | 4.125 |",
+        "| text | 200 | 2.079 | 8.00 | 25.0 % | **3.000** | 7.250 | 4.125 |",
+        "1.62 bits per token less than the better of the two baselines",
+        "accelerate launch run_scripts/run_mlm.py run_scripts/configs/made_up.yaml",
+        "git commit `0123abc`, seed 17",
+        "1,234 (2.00 epochs), 1.50 hours at 12.5 windows per second",
+        "1 x Imaginary 9000",
+        "| `mask_probability` | `0.3` |",
+        'name, revision = "user/made-up", "v9"',
+        "codecarbon was not installed in this run",
+    ):
+        assert said in card
+    assert "more information needed" not in card.lower()
+    assert "{{" not in card and "{%" not in card
+
+
+def test_the_test_split_is_preferred_and_eval_is_used_without_one(run_dir):
+    assert "of the test split" in render_card(run_dir)
+    change(run_dir, "metrics.json", lambda metrics: metrics.pop("test"))
+    assert "of the eval split" in render_card(run_dir)
+
+
+def test_a_class_without_masked_tokens_has_no_row(run_dir):
+    assert not re.search(r"^\| gap ", render_card(run_dir), re.MULTILINE)
+
+
+def test_a_model_worse_than_its_baselines_is_said_to_be(run_dir):
+    def worsen(metrics):
+        metrics["test"]["bits_per_token"] = 9.0
+
+    change(run_dir, "metrics.json", worsen)
+    assert "4.88 bits per token **more** than the better" in render_card(run_dir)
+
+
+def test_the_card_loads_with_a_model_index_of_every_row(run_dir):
+    card = ModelCard.load(write_card(run_dir, repo_id="user/made-up"))
+    found = {(r.dataset_config, r.metric_type): r.metric_value for r in card.data.eval_results}
+    assert found["all", "bits_per_token"] == 2.5
+    assert found["text", "top1"] == 0.25
+    assert len(found) == 9
+    assert card.data.model_name == "made-up"
+    assert "custom_code" in card.data.tags
+    assert card.data.license == "apache-2.0"
+
+
+def test_measured_energy_is_in_the_text_and_in_the_metadata(run_dir):
+    columns = "energy_consumed,emissions,country_name,codecarbon_version"
+    (run_dir / "emissions.csv").write_text(f"{columns}\n0.5,0.1,Iceland,3.0\n0.25,0.05,Iceland,3.0\n")
+    card = ModelCard(render_card(run_dir))
+    assert "0.750 kWh, 150 g CO2 equivalent (Iceland), measured by codecarbon 3.0" in card.text
+    assert card.data.to_dict()["co2_eq_emissions"]["emissions"] == pytest.approx(150)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "metrics.json",
+        "trainer_state.json",
+        "config.json",
+        "dataset_info.json",
+        "resolved_config.yaml",
+        "git_commit.txt",
+    ],
+)
+def test_a_missing_file_is_named(run_dir, name):
+    (run_dir / name).unlink()
+    with pytest.raises(MissingFactError, match=re.escape(str(run_dir / name))):
+        render_card(run_dir)
+
+
+@pytest.mark.parametrize(
+    ("name", "remove"),
+    [
+        ("metrics.json", lambda content: content.pop("hardware")),
+        ("metrics.json", lambda content: content["test"]["classes"]["text"].pop("top1")),
+        ("metrics.json", lambda content: content["test"]["baselines"].pop("unigram")),
+        ("dataset_info.json", lambda content: content.pop("people")),
+        ("dataset_info.json", lambda content: content["splits"]["train"].pop("events")),
+        ("config.json", lambda content: content.pop("hidden_act")),
+        ("trainer_state.json", lambda content: content.pop("epoch")),
+    ],
+)
+def test_a_missing_value_is_named_with_its_file(run_dir, name, remove):
+    change(run_dir, name, remove)
+    with pytest.raises(MissingFactError, match=re.escape(str(run_dir / name))):
+        render_card(run_dir)
+
+
+def test_weights_that_are_not_there_cannot_be_counted(run_dir):
+    assert count_parameters(run_dir) == 9605
+    (run_dir / "model.safetensors").unlink()
+    with pytest.raises(MissingFactError, match="safetensors"):
+        render_card(run_dir)
+
+
+def test_the_run_script_writes_the_card_of_a_folder(run_dir, repository_root):
+    script = repository_root / "run_scripts" / "write_model_card.py"
+    run = subprocess.run(
+        [sys.executable, script, run_dir, "--repo-id", "user/x"], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert (run_dir / "README.md").read_text() == render_card(run_dir, repo_id="user/x")

@@ -1,0 +1,265 @@
+"""A session's events to token ids, with the DOM followed as rrweb's replayer follows it.
+
+One event is one group of tokens: the gap since the event before, what happened, to what, where. See
+`rrweb_actions.py` for incremental events and `rrweb_tree.py` for page content.
+"""
+
+from collections import Counter
+from functools import partial
+
+import numpy as np
+
+from .rrweb_actions import ActionWriter, node_id, number, rows
+from .rrweb_address import address_parts, page_key
+from .rrweb_mirror import DomMirror
+from .rrweb_privacy import TypedEchoes
+from .rrweb_tree import TreeWriter, well_formed
+from .rrweb_vocabulary import EVENT_TYPES, HEIGHTS, N_GAPS, WIDTHS, count_bucket, log2_bucket, size_bucket
+from .rrweb_windows import TokenizedSession
+
+ADDRESS_CHARACTERS = 80
+LONGEST_TIME_MS = 2**32 - 1
+MALFORMED = (KeyError, TypeError, AttributeError, ValueError)
+
+
+class BrowserWindow:
+    """What is known of one browser window: its DOM, page, viewport, scroll positions and typed lengths."""
+
+    def __init__(self, writer, notes, encode):
+        self.writer, self.notes, self.encode = writer, notes, encode
+        self.mirror = DomMirror()
+        self.width, self.height = 1024.0, 768.0
+        self.page, self.page_ids = None, ()
+        self.scrolls, self.typed_lengths = {}, {}
+        self.page_starts = {}  # page -> where in the session's tokens it was first told
+
+    def resize(self, width, height):
+        width, height = number(width), number(height)
+        if width and width > 0 and height and height > 0:
+            self.width, self.height = width, height
+
+    def viewport_ids(self):
+        return (
+            self.writer.first_width + size_bucket(self.width, WIDTHS),
+            self.writer.first_height + size_bucket(self.height, HEIGHTS),
+        )
+
+    def context(self):
+        """Returns the ids that say which page this window shows, and its viewport."""
+        return (*self.page_ids, *self.viewport_ids()) if self.page_ids else ()
+
+    def well_formed_adds(self, adds):
+        """Returns the usable entries of a mutation's adds; the malformed ones are counted."""
+        usable = []
+        for entry in rows(adds):
+            node, repairs = well_formed(entry.get("node"))
+            parent_id = node_id(entry.get("parentId"))
+            if repairs or parent_id is None:
+                self.notes["malformed node"] += max(repairs, 1)
+            if node is not None and parent_id is not None:
+                usable.append({"parentId": parent_id, "nextId": node_id(entry.get("nextId")), "node": node})
+        return usable
+
+
+class SessionLinearizer:
+    """Turns sessions into `TokenizedSession`s.
+
+    Args:
+        vocabulary (`StructuralVocabulary`).
+        encoder (`TextEncoder`).
+        keep_typed_text (`bool`): keep the value of inputs instead of their length, and do not look for echoes.
+    """
+
+    def __init__(self, vocabulary, encoder, keep_typed_text=False):
+        self.encoder, self.keep_typed_text = encoder, keep_typed_text
+        self.tree = TreeWriter(vocabulary, encoder)
+        self.actions = ActionWriter(vocabulary, encoder, self.tree, keep_typed_text)
+        ids = vocabulary.ids
+        self.event_types = [ids[f"[event:{name}]"] for name in EVENT_TYPES]
+        self.markers = {kind: ids[f"[{kind}]"] for kind in ("page", "query", "fragment")}
+        self.unknown, self.switch, self.failed = ids["[unknown]"], ids["[switch]"], ids["[failed]"]
+        self.same_page, self.repeat = ids["[same-page]"], ids["[repeat]"]
+        self.removed = ids["[change:remove]"]
+        self.first_gap, self.count0 = vocabulary.first("gap:"), vocabulary.first("count:")
+        self.first_width, self.first_height = vocabulary.first("width:"), vocabulary.first("height:")
+        self.data_writers = (
+            None, None, self._snapshot, self.actions.write, self._meta, self._custom, self._plugin, self._asset,
+        )  # fmt: skip
+
+    def run(self, session):
+        """Returns the `TokenizedSession` of a `Session` (see `rrweb_envelopes.read_session`)."""
+        notes = Counter(session.skipped)
+        encode = self.encoder.encode
+        if not self.keep_typed_text:
+            echoes = TypedEchoes(session.typed_values())
+            if echoes:
+                encode = _remembering(partial(self.encoder.encode_without, echoes=echoes))
+        windows, window = {}, None
+        out, borders, offsets, times = [], [], [], []
+        contexts, context_index, context_of_event = [()], {(): 0}, []
+        first_time = last_time = None
+        n_windows = len(set(session.window_of)) if session.window_of else 1
+        current, number_of_window = None, 0
+        for i, event in enumerate(session.events):
+            time = event["timestamp"]
+            if first_time is None:
+                first_time = last_time = time
+            if n_windows > 1:
+                number_of_window = session.window_of[i]
+            window = windows.get(number_of_window)
+            if window is None:
+                window = windows[number_of_window] = BrowserWindow(self, notes, encode)
+            context = window.context()
+            index = context_index.get(context)
+            if index is None:
+                index = context_index[context] = min(len(contexts), 65_535)
+                contexts.append(context)
+            context_of_event.append(index)
+            offsets.append(len(out))
+            times.append(min(int(time - first_time), LONGEST_TIME_MS))
+            out.append(self.first_gap + log2_bucket(time - last_time, N_GAPS))
+            last_time = time
+            if n_windows > 1 and number_of_window != current:
+                out += (self.switch, self.count0 + count_bucket(number_of_window + 1))
+                current = number_of_window
+            self._event(event, window, out, borders)
+        return TokenizedSession(
+            ids=np.array(out, dtype=np.uint16),
+            event_offsets=np.array([*offsets, len(out)], dtype=np.uint32),
+            event_times_ms=np.array(times, dtype=np.uint32),
+            node_offsets=np.union1d(offsets, [*borders, len(out)]).astype(np.uint32),
+            contexts=[np.array(c, dtype=np.uint16) for c in contexts[:65_536]],
+            context_of_event=np.array(context_of_event, dtype=np.uint16),
+            notes=dict(notes),
+        )
+
+    def _event(self, event, window, out, borders):
+        event_type, data = event["type"], event["data"]
+        if not 0 <= event_type < len(self.event_types):
+            out.append(self.unknown)
+            return
+        if event_type != 3:
+            out.append(self.event_types[event_type])
+        writer = self.data_writers[event_type]
+        if writer is None:
+            return
+        start, first_border = len(out), len(borders)
+        try:
+            writer(data, window, out, borders)
+        except MALFORMED:
+            # Fields of a known event with values of a wrong type: the event is told as unknown, and counted.
+            window.notes["malformed event"] += 1
+            del borders[first_border:]
+            del out[start:]
+            out.append(self.unknown)
+        if len(borders) - first_border > 1:
+            self._collapse_repeats(out, borders, first_border)
+
+    def _snapshot(self, data, window, out, borders):
+        start, first_border = len(out), len(borders)
+        node = data.get("node")
+        try:
+            self._page(node, window, out, borders)
+        except MALFORMED:
+            del borders[first_border:]
+            del out[start:]
+            node, repairs = well_formed(node)
+            window.notes["malformed node"] += repairs
+            if node is None:
+                out.append(self.unknown)
+                return
+            self._page(node, window, out, borders)
+        known_from = window.page_starts.setdefault(window.page, start)
+        if known_from != start:
+            self._keep_what_changed(known_from, start, first_border, out, borders)
+        offset = data.get("initialOffset")
+        if isinstance(offset, dict) and (number(offset.get("top")) or 0) > 0:
+            window.scrolls[node["id"]] = (number(offset.get("left")) or 0, offset["top"])
+
+    def _page(self, node, window, out, borders):
+        window.mirror = DomMirror()
+        window.scrolls, window.typed_lengths = {}, {}
+        self.tree.write([node], None, window.mirror, window.encode, out, borders)
+
+    def _keep_what_changed(self, known_from, start, first_border, out, borders):
+        """Reduces a page that was told before to the nodes that were not, and the number of those now gone."""
+        new = borders[first_border:]
+        bounds = [*borders, len(out)]
+        told = bounds.index(next((b for b in borders if b >= known_from), len(out)))
+        before = {tuple(out[a:b]) for a, b in zip(bounds[told:first_border], bounds[told + 1 :], strict=False)}
+        groups = [tuple(out[a:b]) for a, b in zip(new, bounds[first_border + 1 :], strict=True)]
+        now = set(groups)
+        del out[start:], borders[first_border:]
+        out.append(self.same_page)
+        for group in groups:
+            if group not in before:
+                before.add(group)
+                borders.append(len(out))
+                out += group
+        gone = len(before - now)
+        if gone:
+            borders.append(len(out))
+            out += (self.removed, self.count0 + count_bucket(gone))
+
+    def _collapse_repeats(self, out, borders, first_border):
+        """Writes a run of equal nodes once, followed by how often it stood there."""
+        bounds = [*borders[first_border:], len(out)]
+        groups = [out[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+        if not any(a == b for a, b in zip(groups, groups[1:], strict=False)):
+            return
+        del out[bounds[0] :], borders[first_border:]
+        i = 0
+        while i < len(groups):
+            run = 1
+            while i + run < len(groups) and groups[i + run] == groups[i]:
+                run += 1
+            borders.append(len(out))
+            out += groups[i]
+            if run > 1:
+                out += (self.repeat, self.count0 + count_bucket(run))
+            i += run
+
+    def _meta(self, data, window, out, borders):
+        href = data.get("href")
+        href = href if isinstance(href, str) else ""
+        window.resize(data.get("width"), data.get("height"))
+        window.page = page_key(href)
+        window.page_ids = tuple(self._address(href, window.encode))
+        out += window.page_ids
+        out += window.viewport_ids()
+
+    def _address(self, href, encode):
+        ids = []
+        for kind, text in address_parts(href):
+            ids.append(self.markers[kind])
+            ids += encode(text, ADDRESS_CHARACTERS)
+        return ids or [self.markers["page"]]
+
+    def _custom(self, data, window, out, borders):
+        if isinstance(data.get("tag"), str):
+            out += window.encode(data["tag"], ADDRESS_CHARACTERS)
+        self.actions.payload(data.get("payload"), window, out)
+
+    def _plugin(self, data, window, out, borders):
+        if isinstance(data.get("plugin"), str):
+            out += window.encode(data["plugin"], ADDRESS_CHARACTERS)
+        self.actions.payload(data.get("payload"), window, out)
+
+    def _asset(self, data, window, out, borders):
+        if isinstance(data.get("url"), str):
+            out += self._address(data["url"], window.encode)
+        if data.get("failed"):
+            out.append(self.failed)
+
+
+def _remembering(encode):
+    """Returns `encode(text, limit=200)` with a memory: pages of one session repeat their texts."""
+    memory = {}
+
+    def remembered(text, limit=200):
+        ids = memory.get((text, limit))
+        if ids is None:
+            ids = memory[text, limit] = encode(text, limit=limit)
+        return ids
+
+    return remembered

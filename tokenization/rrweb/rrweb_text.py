@@ -1,0 +1,143 @@
+"""Text to ids: byte-level BPE word by word, placeholders for personal text, and a memory of what was seen.
+
+Page text repeats: on real recordings a text node is one of thirteen equal ones. Whole texts and single
+words are therefore remembered, and the BPE runs once for each distinct word.
+"""
+
+import re
+
+from .rrweb_privacy import personal_spans
+from .rrweb_vocabulary import N_LENGTHS, log2_bucket
+
+# Letters, up to three digits, or marks, each with the space before it; any other white space is a word too, so
+# that the words of a text always join to the text. This is the only pre-tokenizer: the BPE file has none of its own.
+WORDS = re.compile(r" ?[^\W\d_]+| ?\d{1,3}| ?(?:[^\w\s]|_)+|\s+")
+WORD_SEPARATOR = "\x1f"
+LONGEST_WORD = 64
+REMEMBERED = 200_000
+
+
+def clean_text(text):
+    """Returns `text` with white space and control characters folded to single spaces, lone surrogates replaced.
+
+    >>> clean_text("  Sign\\n in\\x00 ")
+    'Sign in'
+    """
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else "\ufffd" if "\ud800" <= c <= "\udfff" else " " for c in text)
+    return " ".join(text.split())
+
+
+class TextEncoder:
+    """Encodes text as ids of the joint vocabulary: BPE ids from `first_id` on, and structural placeholders.
+
+    Args:
+        vocabulary (`StructuralVocabulary`).
+        bpe (`tokenizers.Tokenizer`): the byte-level BPE; it gets one word at a time.
+        keep_personal_text (`bool`): leave addresses, numbers and tokens in the text.
+    """
+
+    def __init__(self, vocabulary, bpe, keep_personal_text=False):
+        self.bpe = bpe
+        self.first_id = len(vocabulary)
+        self.keep_personal_text = keep_personal_text
+        ids = vocabulary.ids
+        self.more = ids["[more]"]
+        self.masked, self.typed = ids["[is:masked]"], ids["[input:typed]"]
+        self.first_length = vocabulary.first("length:")
+        self.placeholders = {kind: ids[f"[private:{kind}]"] for kind in ("email", "number", "token")}
+        self.words = {}
+        self.texts = {}
+
+    def length(self, n_characters):
+        """Returns the id of the bucket for a text of `n_characters`."""
+        return self.first_length + log2_bucket(n_characters, N_LENGTHS)
+
+    def encode_words(self, text):
+        """Returns the BPE ids of `text` as a list; they decode to exactly `text`."""
+        ids, words = [], self.words
+        for word in WORDS.findall(text):
+            word_ids = words.get(word)
+            if word_ids is None:
+                word_ids = self._encode_word(word)
+            ids += word_ids
+        return ids
+
+    def _encode_word(self, word):
+        # Words past LONGEST_WORD are encoded in pieces: the BPE's time grows faster than their length.
+        if len(word) > LONGEST_WORD:
+            pieces = [word[i : i + LONGEST_WORD] for i in range(0, len(word), LONGEST_WORD)]
+            return tuple(i for piece in pieces for i in self._encode_word(piece))
+        word_ids = tuple(i + self.first_id for i in self.bpe.encode(word, add_special_tokens=False).ids)
+        if len(self.words) >= REMEMBERED:
+            self.words.clear()
+        self.words[word] = word_ids
+        return word_ids
+
+    def encode_plain(self, text):
+        """Returns the ids of a plain text: nothing cleaned, nothing cut, personal text as placeholders."""
+        return self._encode_personal(text) if not text.isspace() else self.encode_words(text)
+
+    def encode(self, text, limit=200):
+        """Returns the ids of page text as a tuple: cleaned, without personal text, at most `limit` characters.
+
+        A longer text is cut at a space and ends with `[more]` and a bucket of its whole length.
+        """
+        key = text if limit == 200 else (text, limit)
+        ids = self.texts.get(key)
+        if ids is None:
+            ids = tuple(self._encode_span(clean_text(text), limit, ()))
+            if len(self.texts) >= REMEMBERED:
+                self.texts.clear()
+            self.texts[key] = ids
+        return ids
+
+    def encode_without(self, text, echoes, limit=200):
+        """Returns the ids of page text with the spans of `echoes` (`TypedEchoes`) as typed-length buckets."""
+        cleaned = clean_text(text)
+        spans = echoes.spans(cleaned)
+        return tuple(self._encode_span(cleaned, limit, spans)) if spans else self.encode(text, limit)
+
+    def typed_value(self, n_characters):
+        """Returns the ids that stand for a typed value of that length."""
+        return (self.typed, self.length(n_characters))
+
+    def masked_value(self, n_characters):
+        """Returns the ids that stand for a text the recorder masked with asterisks."""
+        return (self.masked, self.length(n_characters))
+
+    def _encode_span(self, text, limit, typed_spans):
+        shown = text
+        if len(text) > limit:
+            cut = text.rfind(" ", 0, limit)  # never inside a word: half an address is still somebody's
+            shown = text[: cut if cut > 0 else limit]
+        ids, at = [], 0
+        for start, end in typed_spans:
+            if start >= len(shown):
+                break
+            ids += self._encode_personal(shown[at:start])
+            ids += self.typed_value(end - start)
+            at = end
+        ids += self._encode_personal(shown[at:])
+        if shown is not text:
+            ids += (self.more, self.length(len(text)))
+        return ids
+
+    def _encode_personal(self, text):
+        if not text or text.isspace():
+            return ()
+        spans = personal_spans(text)
+        if not spans:
+            return self.encode_words(text)
+        ids, at = [], 0
+        for start, end, kind in spans:
+            if kind == "masked":
+                ids += self.encode_words(text[at:start])
+                ids += self.masked_value(end - start)
+            elif self.keep_personal_text:
+                continue
+            else:
+                ids += self.encode_words(text[at:start])
+                ids.append(self.placeholders[kind])
+            at = end
+        return ids + self.encode_words(text[at:])

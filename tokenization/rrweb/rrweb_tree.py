@@ -1,0 +1,231 @@
+"""Serialized DOM nodes to tokens: the summary of a page, or of what a mutation added to it.
+
+An element gives its tag and the attributes that say what it is; a text gives its BPE ids after the tag that
+holds it. Left out, with the reason:
+
+- style sheets, scripts, SVG paths, comments, white space: more than nine tenths of the bytes, no meaning;
+- containers without words or attributes of their own (most `div` and `span`): layout;
+- `class`, `id`, `style`, `data-*`, `href`, `src` of page nodes: layout and addresses. A change of a class or
+  style by a mutation is told, and a frame's address is kept.
+"""
+
+from .rrweb_mirror import is_editor
+
+SILENT = frozenset("script style noscript link meta base svg template math object embed".split())
+SPOKEN = frozenset(  # elements that are told even where they are empty
+    "a button input select textarea img video audio canvas iframe form dialog details nav main header footer table "
+    "svg frame".split()
+)
+TEXT_ATTRIBUTES = frozenset("aria-label placeholder alt title label aria-description aria-valuetext".split())
+FLAGS = frozenset("checked selected disabled readonly required hidden open multiple".split())
+STATES = frozenset(
+    "aria-expanded aria-selected aria-checked aria-pressed aria-hidden aria-disabled aria-invalid aria-current "
+    "aria-busy aria-modal".split()
+)
+FORM_FIELDS = frozenset("input select textarea button form iframe fieldset".split())
+FRAME_ADDRESSES = ("rr_src", "src")
+SPOKEN_ATTRIBUTES = (
+    TEXT_ATTRIBUTES | FLAGS | STATES | {"role", "contenteditable", "rr_width", "rr_mediaState", "rr_open_mode"}
+)
+LABEL_CHARACTERS = 60
+
+
+class TreeWriter:
+    """Writes nodes as tokens and enters them into a mirror on the way.
+
+    Args:
+        vocabulary (`StructuralVocabulary`).
+        encoder (`TextEncoder`): for lengths and typed values.
+    """
+
+    def __init__(self, vocabulary, encoder):
+        ids = vocabulary.ids
+        self.encoder = encoder
+        self.tags = {t[5:-1]: i for t, i in ids.items() if t.startswith("[tag:")}
+        self.attributes = {t[6:-1]: i for t, i in ids.items() if t.startswith("[attr:")}
+        self.roles = {t[6:-1]: i for t, i in ids.items() if t.startswith("[role:")}
+        self.types = {t[6:-1]: i for t, i in ids.items() if t.startswith("[type:")}
+        self.states = {t[4:-1]: i for t, i in ids.items() if t.startswith("[is:")}
+        self.media = {"played": ids["[media:Play]"], "paused": ids["[media:Pause]"]}
+        self.shadow = self.tags["#shadow-root"]
+
+    def tag(self, name):
+        """Returns the id of a tag name in any case; custom elements and unknown names have one id each."""
+        tag_id = self.tags.get(name)
+        if tag_id is None:
+            lower = name.lower()
+            tag_id = self.tags.get(lower) or self.tags["custom" if "-" in lower else "other"]
+        return tag_id
+
+    def write(self, nodes, parent_id, mirror, encode, out, borders, parent_tag=None, silent=False, typed=False):
+        """Appends the tokens of `nodes` and all below them to `out`, in document order.
+
+        Args:
+            nodes (list of serialized nodes): siblings below `parent_id`, all of them new to the mirror.
+            parent_id: id of their parent, None for a document.
+            mirror (`DomMirror`): gets every node and its parent.
+            encode (`str -> tuple of int`): page text to ids.
+            out (list of `int`), borders (list of `int`): tokens, and where each node starts in them.
+            parent_tag (`int`): tag to write before text that stands directly in `nodes`; None if written.
+            silent (`bool`): only enter the nodes into the mirror.
+            typed (`bool`): texts were typed, write their length.
+
+        Raises:
+            KeyError, TypeError, AttributeError, ValueError: for a malformed node; see `well_formed`.
+        """
+        all_nodes, parents, changed = mirror.nodes, mirror.parents, mirror.changed_children
+        tags, encoder = self.tags, self.encoder
+        spoken, silent_tags, spoken_attributes = SPOKEN, SILENT, SPOKEN_ATTRIBUTES
+        stack, siblings = [], iter(nodes)
+        # One iterator a level on an explicit stack: a page may be nested deeper than Python may recurse.
+        while True:
+            for node in siblings:
+                node_id = node["id"]
+                all_nodes[node_id] = node
+                parents[node_id] = parent_id
+                node_type = node["type"]
+                if node_type == 3:
+                    if silent:
+                        continue
+                    ids = encode(node["textContent"])
+                    if ids:
+                        borders.append(len(out))
+                        if parent_tag is not None:
+                            out.append(parent_tag)
+                            parent_tag = None
+                        out += encoder.typed_value(len(node["textContent"])) if typed else ids
+                    continue
+                below = changed.get(node_id) if changed else None
+                if below is None:
+                    below = node.get("childNodes")
+                below_tag, below_silent, below_typed = parent_tag, silent, typed
+                if node_type == 2:
+                    tag, attributes = node["tagName"], node["attributes"]
+                    below_tag = tags.get(tag) or self.tag(tag)
+                    below_silent = silent or tag in silent_tags
+                    if not silent:
+                        if tag in spoken or not spoken_attributes.isdisjoint(attributes):
+                            if tag not in silent_tags or tag == "svg":
+                                borders.append(len(out))
+                                out.append(below_tag)
+                                below_tag = None
+                                if attributes:
+                                    self.write_attributes(tag, attributes, encode, out)
+                        if tag == "textarea" or (not typed and is_editor(attributes)):
+                            below_typed = True
+                        if len(node) > 5 and node.get("isShadowHost"):
+                            borders.append(len(out))
+                            out.append(self.shadow)
+                if below:
+                    stack.append((siblings, parent_id, parent_tag, silent, typed))
+                    siblings, parent_id = iter(below), node_id
+                    parent_tag, silent, typed = below_tag, below_silent, below_typed
+                    break
+            else:
+                if not stack:
+                    return
+                siblings, parent_id, parent_tag, silent, typed = stack.pop()
+
+    def write_attributes(self, tag, attributes, encode, out):
+        """Appends the tokens of what an element's attributes say about it."""
+        ids = self.attributes
+        if tag in ("input", "button"):
+            kind = attributes.get("type")
+            if kind is not None or tag == "input":
+                out.append(self.types.get(kind if kind is not None else "text") or self.types["other"])
+        for name, value in attributes.items():
+            if name in TEXT_ATTRIBUTES:
+                if isinstance(value, str) and value:
+                    text_ids = encode(value, LABEL_CHARACTERS)
+                    if text_ids:
+                        out.append(ids[name])
+                        out += text_ids
+            elif name == "role":
+                out.append(self.roles.get(value) or self.roles["other"])
+            elif name in FLAGS:
+                if value is not False and value != "false":
+                    out.append(ids[name])
+            elif name in STATES:
+                out += (ids[name], self.states["false" if value in ("false", False) else "true"])
+            elif name == "value":
+                self._write_value(tag, attributes, value, encode, out)
+            elif name == "name":
+                if tag in FORM_FIELDS and isinstance(value, str) and value:
+                    out.append(ids["name"])
+                    out += encode(value, LABEL_CHARACTERS)
+            elif name in FRAME_ADDRESSES:
+                if tag in ("iframe", "frame") and isinstance(value, str) and value:
+                    out.append(ids["src"])
+                    out += encode(value, 2 * LABEL_CHARACTERS)
+            elif name == "contenteditable":
+                if is_editor(attributes):
+                    out.append(ids["contenteditable"])
+            elif name == "rr_width":
+                out.append(self.states["blocked"])
+            elif name == "rr_mediaState":
+                out += (ids["rr_media"], self.media.get(value, ids["other"]))
+            elif name == "rr_open_mode":
+                out.append(ids["rr_open_mode"])
+
+    def _write_value(self, tag, attributes, value, encode, out):
+        """Appends the value of a field: words on a button, else its length, and nothing of a password."""
+        kind = attributes.get("type")
+        if tag == "button" or kind in ("submit", "button", "reset"):
+            if isinstance(value, str) and value:
+                out.append(self.attributes["value"])
+                out += encode(value, LABEL_CHARACTERS)
+        elif tag in ("input", "textarea") and kind not in ("checkbox", "radio", "hidden"):
+            out.append(self.attributes["value"])
+            out += self.value(attributes, value)
+
+    def value(self, attributes, value):
+        """Returns the ids that stand for what a field holds: password, masked or typed, with its length."""
+        if attributes.get("type") == "password" or "data-rr-is-password" in attributes:
+            return (self.states["password"],)
+        text = value if isinstance(value, str) else "" if value is None else str(value)
+        if text and not text.strip("* "):
+            return self.encoder.masked_value(len(text))
+        return self.encoder.typed_value(len(text))
+
+
+def well_formed(node):
+    """Returns `(copy, repairs)`: the node with every malformed part left out, and how many there were.
+
+    A child that is not a node, an attribute that is not a plain value, a missing list: each costs that part only.
+    Returns `(None, 1)` if the node itself cannot be used.
+    """
+    repairs = 0
+    holder = []
+    pending = [(node, holder)]
+    while pending:
+        raw, siblings = pending.pop()
+        if not isinstance(raw, dict) or not _is_id(raw.get("id")) or raw.get("type") not in (0, 1, 2, 3, 4, 5):
+            repairs += 1
+            continue
+        clean = {"type": int(raw["type"]), "id": raw["id"]}
+        if clean["type"] == 3:
+            text = raw.get("textContent")
+            clean["textContent"] = text if isinstance(text, str) else ""
+            repairs += not isinstance(text, str)
+        elif clean["type"] == 2:
+            tag, attributes = raw.get("tagName"), raw.get("attributes")
+            clean["tagName"] = tag if isinstance(tag, str) else "other"
+            given = attributes if isinstance(attributes, dict) else {}
+            clean["attributes"] = {k: v for k, v in given.items() if isinstance(v, str | int | float | None)}
+            repairs += not isinstance(tag, str)
+            repairs += not isinstance(attributes, dict) or len(given) != len(clean["attributes"])
+            for flag in ("isSVG", "isShadowHost", "isShadow"):
+                if raw.get(flag):
+                    clean[flag] = True
+        children = raw.get("childNodes")
+        if isinstance(children, list):
+            clean["childNodes"] = []
+            pending += [(child, clean["childNodes"]) for child in reversed(children)]
+        elif children is not None:
+            repairs += 1
+        siblings.append(clean)
+    return (holder[0] if holder else None), repairs
+
+
+def _is_id(value):
+    return isinstance(value, int) and not isinstance(value, bool)
