@@ -61,10 +61,13 @@ def masked_report(sums):
 
 
 def flat_report(report, prefix="eval"):
-    """Returns a report as one level of names, for logs: `eval_loss`, ..., `eval_action_loss`, ..."""
+    """Returns a report as one level of names, for logs: `eval_loss`, ..., `eval_action_top1`, ...
+
+    Of the classes, only bits a token, top-1 and the number of tokens.
+    """
     flat = {f"{prefix}_{name}": value for name, value in report.items() if name != "classes"}
     for token_class, figures in report["classes"].items():
-        flat |= {f"{prefix}_{token_class}_{name}": value for name, value in figures.items()}
+        flat |= {f"{prefix}_{token_class}_{name}": figures[name] for name in ("bits_per_token", "top1", "tokens")}
     return flat
 
 

@@ -1,14 +1,24 @@
 """The arguments of masked-language-model runs, and how a YAML file and a command line make them."""
 
+import argparse
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
 
-SECRETS = ("hub_token", "push_to_hub_token")
+# Arguments of Trainer that are written to a config even where they are its defaults.
+ALWAYS_WRITTEN = (
+    "output_dir learning_rate weight_decay max_grad_norm adam_beta1 adam_beta2 adam_epsilon num_train_epochs max_steps "
+    "warmup_steps per_device_train_batch_size per_device_eval_batch_size gradient_accumulation_steps seed bf16 fp16 "
+    "eval_strategy save_strategy save_steps optim load_best_model_at_end"
+).split()
+# Secrets, what Trainer finds out from the machine, and what only holds for one start of a run.
+NEVER_WRITTEN = (
+    "hub_token push_to_hub_token deepspeed_plugin distributed_state accelerator_config greater_is_better "
+    "resume_from_checkpoint lr_scheduler_type gradient_checkpointing do_eval"
+).split()
 
 
 @dataclasses.dataclass
@@ -92,8 +102,8 @@ class MLMTrainingArguments(TrainingArguments):
         default="eval_loss", metadata={"help": "Figure of the eval split that chooses the best checkpoint."}
     )
     eval_strategy: str = dataclasses.field(default="steps", metadata={"help": "When to evaluate: no, steps, epoch."})
-    include_num_input_tokens_seen: str | bool = dataclasses.field(
-        default="all", metadata={"help": "Log tokens seen and tokens a second."}
+    include_num_input_tokens_seen: bool = dataclasses.field(
+        default=True, metadata={"help": "Log tokens seen and tokens a second."}
     )
 
     def __post_init__(self):
@@ -129,7 +139,13 @@ def parse_run(argv, description=None, types=(ModelArguments, DataArguments, MLMT
         SystemExit: for an unknown key or a value of the wrong type, with a line that names it.
         ValueError: for values that contradict each other.
     """
-    parser = HfArgumentParser(types, description=description, formatter_class=_HelpFormatter, allow_abbrev=False)
+    parser = HfArgumentParser(
+        types,
+        description=description,
+        formatter_class=_HelpFormatter,
+        allow_abbrev=False,
+        usage="%(prog)s [config.yaml] [--key value ...]",
+    )
     argv = list(argv)
     if argv and argv[0].endswith((".yaml", ".yml")):
         argv = [*yaml_arguments(argv[0]), *argv[1:]]
@@ -154,44 +170,31 @@ def yaml_arguments(path):
     return arguments
 
 
-def resolved_config(*arguments):
-    """Returns every argument that differs from its default, and those that shape the run, as JSON-safe data.
+def resolved_config(*groups):
+    """Returns the arguments of a run as JSON-safe data that is itself a config: `parse_run` on it gives the same run.
 
-    The data is a config: `parse_run` on it gives the same run. Secrets are left out.
+    Left out are secrets, and those of Trainer's many arguments that have their default value and are not in
+    `ALWAYS_WRITTEN`.
 
     Args:
-        arguments: filled dataclasses.
+        groups: filled dataclasses.
     """
+    trainers_own = {field.name: field.default for field in dataclasses.fields(TrainingArguments)}
     config = {}
-    for group in arguments:
-        trainers_own = {f.name: f for f in dataclasses.fields(TrainingArguments)}
+    for group in groups:
         for field in dataclasses.fields(group):
-            value = getattr(group, field.name)
-            if isinstance(group, TrainingArguments) and field.name in trainers_own and field.name not in ALWAYS_WRITTEN:
-                default = trainers_own[field.name].default
-                if value == default or default is dataclasses.MISSING or not field.init:
-                    continue
-            if value is None or field.name in SECRETS or field.name in NEVER_WRITTEN:
+            name, value = field.name, getattr(group, field.name)
+            value = getattr(value, "value", value)  # of an enum
+            is_default = isinstance(group, TrainingArguments) and trainers_own.get(name, dataclasses.MISSING) == value
+            if value in (None, []) or name in NEVER_WRITTEN or (is_default and name not in ALWAYS_WRITTEN):
                 continue
-            config[field.name] = getattr(value, "value", value)
+            if field.init and not name.startswith("_"):
+                config[name] = value
         if isinstance(group, MLMTrainingArguments):
             config["lr_scheduler_type"] = group.schedule
+            config["include_num_input_tokens_seen"] = group.include_num_input_tokens_seen != "no"
     return config
 
 
-ALWAYS_WRITTEN = (
-    "output_dir learning_rate weight_decay max_grad_norm adam_beta1 adam_beta2 adam_epsilon num_train_epochs max_steps "
-    "warmup_steps per_device_train_batch_size per_device_eval_batch_size gradient_accumulation_steps seed bf16 fp16 "
-    "eval_strategy save_strategy save_steps optim load_best_model_at_end"
-).split()
-# Set by Trainer from the machine it runs on, or set again from other fields.
-NEVER_WRITTEN = ("deepspeed_plugin", "distributed_state", "accelerator_config", "greater_is_better", "resume_from_checkpoint")
-
-
-class _HelpFormatter(__import__("argparse").RawDescriptionHelpFormatter):
-    """Keeps the example in the description as it was written."""
-
-
-def command_line():
-    """Returns the command this process was started with, to be written beside its results."""
-    return " ".join(["python", *sys.argv])
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of the examples in a description."""

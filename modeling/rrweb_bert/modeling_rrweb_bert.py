@@ -38,7 +38,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_rrweb_bert import MAX_VOCAB_SIZE, RRWebBertConfig
 
-try:  # a flash kernel inside torch, from 2.10 on, for half precision on a GPU and without dropout
+try:  # a flash kernel inside newer torch, for half precision on a GPU and without dropout
     from torch.nn.attention.varlen import varlen_attn
 except ImportError:
     varlen_attn = None
@@ -92,12 +92,11 @@ def sdpa_varlen_attention_forward(
         return _attend_per_window(query, key, value, cu_seq_lens_q.tolist(), dropout, scaling), None
     borders = cu_seq_lens_q.to(device=query.device, dtype=torch.int32)
     longest = int(max_length_q or borders.diff().max())
-    # torch's kernel scales by 1 / sqrt(D), and before 2.11 nothing else: any other scale goes into the query.
+    # The kernels scale by 1 / sqrt(D), which not every torch lets one change: the query takes other scales.
     if scaling is not None and scaling != query.shape[-1] ** -0.5:
         query = query * (scaling * query.shape[-1] ** 0.5)
-    query, key, value = (
-        states.transpose(1, 2).contiguous() for states in (query, key, value)
-    )  # (1, N, A, D)
+    # (1, A, N, D) -> (1, N, A, D)
+    query, key, value = (states.transpose(1, 2).contiguous() for states in (query, key, value))
     return attend(query, key, value, borders, longest, dropout), None
 
 
@@ -369,6 +368,10 @@ class RRWebBertPreTrainedModel(PreTrainedModel):
             return embeddings
         total = embeddings.num_embeddings if new_num_tokens is None else new_num_tokens
         if pad_to_multiple_of is not None:
+            if not isinstance(
+                pad_to_multiple_of, int
+            ):  # refused there, in the words users of transformers know
+                return super().resize_token_embeddings(total, pad_to_multiple_of, mean_resizing)
             total = -(-total // pad_to_multiple_of) * pad_to_multiple_of
         structural = self.config.structural_vocab_size
         if not structural <= total <= MAX_VOCAB_SIZE:
@@ -382,7 +385,7 @@ class RRWebBertPreTrainedModel(PreTrainedModel):
         decoder = self.get_output_embeddings()
         if decoder is not None:
             decoder.text = self._get_resized_lm_head(decoder.text, text, mean_resizing=mean_resizing)
-        self.config.vocab_size = total
+        self.config.vocab_size = self.vocab_size = total
         self.tie_weights()
         return embeddings
 

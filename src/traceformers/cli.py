@@ -1,6 +1,5 @@
 """The console script `traceformers`. Commands import what they need when run: `--help` loads no torch."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -93,8 +92,6 @@ def main():
     """Runs the command in `sys.argv`; an error is one line on stderr and an exit code other than 0."""
     try:
         app()
-    except BrokenPipeError:  # `traceformers sessions log s.json | head` is no error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         if "--debug" in sys.argv:
             raise
@@ -102,3 +99,7 @@ def main():
         hint = "`traceformers --debug ...` shows where"
         typer.echo(f"traceformers: {type(error).__name__}: {reason} ({hint})", err=True)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

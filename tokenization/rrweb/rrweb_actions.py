@@ -218,17 +218,21 @@ class ActionWriter:
     def _added(self, adds, window, out, borders):
         mirror = window.mirror
         tops, unknown = mirror.insert(adds)
-        window.notes["added below an unknown node"] += unknown
+        if unknown:
+            window.notes["added below an unknown node"] += unknown
         for parent_id, nodes in tops.items():
             borders.append(len(out))
             out.append(self.change["add"])
             parent = mirror.nodes[parent_id]
             tag = parent.get("tagName")
             parent_tag = self.tree.tag(tag) if isinstance(tag, str) else None
+            start = len(out)
             self.tree.write(
                 nodes, parent_id, mirror, window.encode, out, borders, parent_tag,
                 silent=tag in ("style", "script"), typed=mirror.is_typed(parent_id),
             )  # fmt: skip
+            if len(out) == start:  # nothing a summary tells: only how many nodes came
+                out.append(self.count(len(nodes)))
 
     def _text_changed(self, change, window, out, borders):
         mirror, key, value = window.mirror, node_id(change.get("id")), change.get("value")

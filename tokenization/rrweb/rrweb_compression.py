@@ -1,8 +1,9 @@
-"""Plain bytes from what recordings are packed in: gzip, zlib and Snappy blocks; and names for what is no recording.
+"""Plain bytes from what recordings are packed in (gzip, zlib, Snappy), and names for what is no recording.
 
-gzip and zlib come from the standard library. Snappy (PostHog stores sessions in it, each block after its length as
-four big-endian bytes; blocks of long-term storage have no length) is read by cramjam where it is installed, else by
-the decoder below. Snappy's format: google/snappy, format_description.txt.
+gzip and zlib come from the standard library. Snappy (PostHog stores sessions in it, each block after its
+length as four big-endian bytes; a block of long-term storage comes alone, without a length) is read by
+cramjam where it is installed, else by the decoder below. Snappy's format: google/snappy,
+format_description.txt.
 """
 
 import zlib
@@ -30,7 +31,7 @@ SIGNATURES = (
     (b"RIFF", "a WebP, WAV or AVI file", "pass the recording, not a picture of it"),
     (b"\x1aE\xdf\xa3", "a WebM or Matroska video", "rrweb events are needed, a rendered video holds none"),
     (b"%PDF", "a PDF document", "pass a recording"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard stream", "decompress it first (an OpenReplay session is no rrweb inside)"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard stream", "decompress it first (OpenReplay's are no rrweb inside)"),
     (b"BZh", "a bzip2 stream", "decompress it first"),
     (b"\xfd7zXZ\x00", "an xz stream", "decompress it first"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it and pass the files in it"),
@@ -43,7 +44,7 @@ SIGNATURES = (
     (b"\x80\x04", "a Python pickle", "load it yourself and pass the events"),
     (b"\x80\x05", "a Python pickle", "load it yourself and pass the events"),
     (b"version https://git-lfs", "a Git LFS pointer", "run `git lfs pull` to fetch the recording"),
-    (b"\xff" * 8, "an OpenReplay session", "only rrweb recordings can be read, OpenReplay has its own messages"),
+    (b"\xff" * 8, "an OpenReplay session", "only rrweb can be read, OpenReplay has its own messages"),
 )
 
 
@@ -53,7 +54,7 @@ def is_deflated(data: bytes) -> bool:
 
 
 def is_packed(text: str) -> bool:
-    """True when a string is gzip or zlib with one character a byte (latin-1), as rrweb's packer and PostHog write it."""
+    """True when a string is gzip or zlib, one character a byte, as rrweb's packer and PostHog write it."""
     return text[:2] in PACKED_STARTS
 
 
@@ -93,7 +94,7 @@ def inflate_once(data: bytes, start: int = 0) -> tuple[bytes, int]:
     """What the gzip member or zlib stream at `start` holds, and the position of the byte after it."""
     if not is_deflated(data[start : start + 2]):
         raise SessionFormatError(
-            "expected the end of the compressed data, got other bytes; the file is damaged: export or copy it again", start
+            "expected the end of the compressed data, got other bytes; export or copy the file again", start
         )
     stream = zlib.decompressobj(47)  # 47: gzip or zlib, whichever the header says, with the largest window
     try:
@@ -103,7 +104,10 @@ def inflate_once(data: bytes, start: int = 0) -> tuple[bytes, int]:
             f"expected gzip or zlib data, got damaged bytes ({error}); export or copy the file again", start
         ) from None
     if stream.unconsumed_tail:
-        raise SessionFormatError(f"the compressed data holds more than {MAX_INFLATED_BYTES:,} bytes; split it", start)
+        raise SessionFormatError(
+            f"expected at most {MAX_INFLATED_BYTES:,} bytes in compressed data, got more; split it up",
+            start,
+        )
     if not stream.eof:
         raise SessionFormatError(
             "expected a complete gzip or zlib stream, but it stops in the middle; "
@@ -114,10 +118,8 @@ def inflate_once(data: bytes, start: int = 0) -> tuple[bytes, int]:
 
 
 def is_snappy(data: bytes) -> bool:
-    """True when the bytes look like Snappy with JSON inside: length-prefixed blocks, or one block with no length."""
-    if 0 < int.from_bytes(data[:4], "big") <= len(data) - 4 and _is_snappy_json(data[4:40]):
-        return True
-    return _is_snappy_json(data[:40])
+    """True when the bytes look like JSON in Snappy: blocks after their lengths, or one block alone."""
+    return _has_length(data) or _is_snappy_json(data[:40])
 
 
 def read_snappy(data: bytes) -> bytes:
@@ -126,7 +128,7 @@ def read_snappy(data: bytes) -> bytes:
     Raises:
         SessionFormatError: a block is cut off or damaged.
     """
-    if not _is_snappy_json(data[4:40]):
+    if not _has_length(data):
         return snappy_decompress(data)
     found, position = [], 0
     while position < len(data):
@@ -134,7 +136,7 @@ def read_snappy(data: bytes) -> bytes:
         block = data[position + 4 : position + 4 + length]
         if len(block) < length or position + 4 > len(data):
             raise SessionFormatError(
-                f"expected a Snappy block of {length:,} bytes, got {len(block):,}; the file was cut off: fetch it again",
+                f"expected a Snappy block of {length:,} bytes, got {len(block):,}: cut off, fetch it again",
                 len(data),
             )
         try:
@@ -198,7 +200,8 @@ def snappy_decompress(block: bytes) -> bytes:
             found += (found[start:] * (length // offset + 1))[:length]
     if position != end or len(found) != size:
         raise SessionFormatError(
-            f"expected {size:,} bytes in the Snappy block, got {len(found):,}; the file was cut off: fetch it again", end
+            f"expected {size:,} bytes in the Snappy block, got {len(found):,}: cut off, fetch it again",
+            end,
         )
     return bytes(found)
 
@@ -214,7 +217,7 @@ def name_bytes(data: bytes) -> tuple[str, str]:
         return "a tar archive", "unpack it and pass the files in it"
     start = data[:512].lstrip()
     if start[:1] == b"<":
-        return "an HTML or XML page", "download the recording itself; a page often means that a login is needed"
+        return "an HTML or XML page", "download the recording itself; often a login is missing"
     try:
         text = data[:32].decode("utf-8", "strict" if len(data) <= 32 else "ignore")
     except UnicodeDecodeError:
@@ -227,6 +230,10 @@ def name_bytes(data: bytes) -> tuple[str, str]:
     )
 
 
+def _has_length(data: bytes) -> bool:
+    return data[:1] < b" " and _is_snappy_json(data[4:40])
+
+
 def _varint(data: bytes) -> tuple[int | None, int]:
     value = 0
     for index, byte in enumerate(data[:5]):
@@ -237,7 +244,7 @@ def _varint(data: bytes) -> tuple[int | None, int]:
 
 
 def _is_snappy_json(start: bytes) -> bool:
-    """True when the first element is a literal that starts like JSON."""
+    """True when a block starts with a literal, and that like JSON."""
     size, position = _varint(start)
     if not size or position >= len(start) or start[position] & 3:
         return False

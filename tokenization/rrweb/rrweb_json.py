@@ -1,9 +1,9 @@
-"""Values from JSON text: msgspec where it is installed, the standard library elsewhere, equal results and any depth.
+"""Values from JSON text: by msgspec where it is installed, else by the standard library, with equal results.
 
-msgspec reads recordings about 1.6 times as fast as orjson and agrees with the standard library on every text it accepts
-(orjson does not: it turns integers above 64 bits into floats), so it is the only accelerator. What msgspec refuses
-although recorders write it (NaN, lone surrogate escapes, numbers out of range, deep nesting) goes to the standard
-library, and what is nested deeper than the standard library's recursion limit goes to `parse_deep`.
+msgspec reads recordings about 1.5 times as fast as orjson and agrees with the standard library on every text
+it accepts (orjson does not: it turns integers above 64 bits into floats), so it is the only accelerator. What
+msgspec refuses although recorders write it (NaN, lone surrogate escapes, numbers out of range) goes to the
+standard library, and what is nested deeper than the standard library's recursion limit goes to `parse_deep`.
 """
 
 import gc
@@ -16,7 +16,9 @@ try:
 except ImportError:
     msgspec = None
 
-QUIET_BYTES = 100_000  # from here on the collector is paused: it only walks over what the parser has just made
+QUIET_BYTES = (
+    100_000  # from here on the collector rests: all it does is walk over what the parser has just made
+)
 SHALLOW = 4  # containers above this depth are tried with the C scanner before `parse_deep` opens them itself
 
 REFUSED = (UnicodeError, RecursionError, *((msgspec.MsgspecError,) if msgspec is not None else ()))
@@ -24,6 +26,7 @@ PIECES = frozenset((memoryview, *((msgspec.Raw,) if msgspec is not None else ())
 
 _scan_once = json.JSONDecoder().scan_once
 _skip = re.compile(r"[ \t\n\r]*").match
+_first_byte = re.compile(rb"(?<![^ \t\n\r])[^ \t\n\r]|$").search
 
 
 class SessionFormatError(ValueError):
@@ -39,7 +42,7 @@ class SessionFormatError(ValueError):
         ...     loads(b'[1, 2')
         ... except SessionFormatError as error:
         ...     error.offset
-        6
+        5
     """
 
     def __init__(self, reason: str, offset: int | None = None):
@@ -58,10 +61,11 @@ def loads(source):
         source: UTF-8 text as `bytes`, `bytearray`, `memoryview` or a piece made by `outline`.
 
     Returns:
-        dicts, lists, strings, numbers, booleans and None; NaN and infinities become floats, integers keep all digits.
+        dicts, lists, strings, numbers, booleans and None; NaN and infinities are floats, integers keep all
+        digits.
 
     Raises:
-        SessionFormatError: the text is not valid UTF-8, not JSON, or stops before its end; with the byte offset.
+        SessionFormatError: the text is not UTF-8, not JSON, or stops before its end; with the byte offset.
 
     Example:
 
@@ -93,7 +97,7 @@ def loads(source):
 def decode_text(source) -> str:
     """The text of UTF-8 bytes; a `SessionFormatError` names the first byte that is not UTF-8."""
     try:
-        return str(source, "utf-8") if isinstance(source, (bytes, bytearray)) else str(memoryview(source), "utf-8")
+        return str(memoryview(source), "utf-8")
     except UnicodeDecodeError as error:
         if error.reason == "unexpected end of data":
             raise _truncated(error.start) from None
@@ -108,9 +112,9 @@ def decode_text(source) -> str:
 def outline(source, keys: frozenset):
     """The outermost lists of a JSON text, cut into pieces that `loads` reads one by one.
 
-    A list comes back as a list of pieces; an object as a dict in which the containers under `keys` are outlined
-    in the same way and everything else is read. An object that is itself an event (it has `type` and `timestamp`)
-    is read whole. The pieces are views of `source`: nothing is copied.
+    A list comes back as a list of pieces; an object as a dict in which the containers under `keys` are
+    outlined in the same way and everything else is read. An object that is itself an event (it has `type` and
+    `timestamp`) is read whole. The pieces are views of `source`: nothing is copied.
 
     Args:
         source: UTF-8 JSON text as `bytes`.
@@ -134,7 +138,7 @@ def outline(source, keys: frozenset):
 
 
 def outline_slowly(source, keys: frozenset):
-    """`outline` with the standard library alone; it decodes every piece once, so it also finds faults inside pieces."""
+    """`outline` by the standard library alone; it decodes every piece, so it finds faults in them too."""
     text = decode_text(source)
     view = memoryview(source)
     position = [0, 0]  # a place in the text and the same place in the bytes; only ever moves forward
@@ -222,7 +226,7 @@ def parse_deep(text: str, position: int):
 
 
 def _outline_fast(source, keys: frozenset):
-    first = memoryview(source)[:1].tobytes() if not isinstance(source, bytes) else source.lstrip()[:1]
+    first = _first_byte(memoryview(source))[0]
     if first == b"[":
         return msgspec.json.decode(source, type=list[msgspec.Raw])
     if first != b"{":
@@ -297,7 +301,7 @@ def _key(text: str, position: int):
 def _explain(text: str, error: JSONDecodeError) -> SessionFormatError:
     rest = text[error.pos : error.pos + 16]
     stops = not rest.strip() or "Unterminated string" in error.msg
-    stops |= len(rest) < 16 and any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "-Infinity"))
+    stops |= any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "Infinity", "-Infinity"))
     stops |= "escape" in error.msg and len(rest) < 8 and '"' not in rest
     if stops:
         return _truncated(len(text.encode("utf-8", "surrogatepass")))

@@ -56,13 +56,6 @@ class DomMirror:
         changed = self.changed_texts.get(node_id)
         return changed if changed is not None else self.nodes[node_id].get("textContent") or ""
 
-    def own_children(self, node_id):
-        """Returns the list of children of a node, made its own so that it can be changed."""
-        children = self.changed_children.get(node_id)
-        if children is None:
-            children = self.changed_children[node_id] = list(self.nodes[node_id].get("childNodes") or ())
-        return children
-
     def set_attributes(self, node_id, changes):
         """Applies `{name: value}`; None removes the attribute. Returns the attributes as they were."""
         before = self.attributes(node_id)
@@ -144,19 +137,17 @@ class DomMirror:
             for table in (self.changed_children, self.changed_attributes, self.changed_texts):
                 table.pop(node_id, None)
             added[node_id] = entry
-        old = [c for c in self.own_children(parent_id) if c["id"] not in added]
-        known = {c["id"] for c in old} | set(added)
+        old = [c for c in self.children(parent_id) if c["id"] not in added]
+        known = {c["id"] for c in old}
         for entry in added.values():
             next_id = entry.get("nextId")
-            before.setdefault(next_id if next_id in known else None, []).append(entry["node"])
+            before.setdefault(next_id if next_id in known or next_id in added else None, []).append(entry["node"])
         children, placed = [], set()
-        for anchor in (*(c["id"] for c in old), None):
-            for node in _chain(before, anchor):
-                if node["id"] not in placed:
-                    placed.add(node["id"])
-                    children.append(node)
-            if anchor is not None:
-                children.append(self.nodes[anchor])
+        for child in old:
+            if child["id"] in before:
+                children += _chain(before, child["id"], placed)
+            children.append(child)
+        children += _chain(before, None, placed)
         # entries whose next nodes form a ring would be lost: they go to the end
         children += [e["node"] for node_id, e in added.items() if node_id not in placed]
         self.changed_children[parent_id] = children
@@ -240,14 +231,18 @@ class DomMirror:
         return False
 
 
-def _chain(before, anchor):
-    """Yields the added nodes that stand before `anchor`, last one adjacent to it, following nodes before nodes."""
-    stack = [(node, False) for node in reversed(before.pop(anchor, ()))]
+def _chain(before, anchor, placed):
+    """Returns the added nodes that stand before `anchor`, following nodes before nodes; enters them in `placed`."""
+    chain = []
+    stack = before.pop(anchor, [])[::-1]
     while stack:
-        node, expanded = stack.pop()
-        earlier = () if expanded else before.pop(node["id"], ())
+        node = stack[-1]
+        earlier = before.pop(node["id"], None)
         if earlier:
-            stack.append((node, True))
-            stack += [(n, False) for n in reversed(earlier)]
-        else:
-            yield node
+            stack += earlier[::-1]
+            continue
+        stack.pop()
+        if node["id"] not in placed:
+            placed.add(node["id"])
+            chain.append(node)
+    return chain

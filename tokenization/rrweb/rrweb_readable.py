@@ -1,6 +1,6 @@
 """Token ids back to a log that a person can read: one line an action, page content indented below its event."""
 
-from .rrweb_vocabulary import N_COORDINATES
+from .rrweb_vocabulary import HEIGHTS, N_COORDINATES, WIDTHS
 
 PHRASES = {
     "event:DomContentLoaded": "document parsed", "event:Load": "page loaded", "event:FullSnapshot": "page content",
@@ -120,5 +120,6 @@ class LogWriter:
         if kind in ("attr", "role", "type", "is", "media", "pointer", "canvas", "input"):
             return {"attr": f"{value}=", "role": f"role={value}", "type": f"type={value}"}.get(kind, value)
         if kind in ("width", "height"):
-            return f"{kind}~{value}"
+            bounds = (0, *(WIDTHS if kind == "width" else HEIGHTS))
+            return f"{kind} {bounds[int(value)]}+"
         return name

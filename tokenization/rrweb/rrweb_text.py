@@ -23,9 +23,11 @@ def clean_text(text):
     >>> clean_text("  Sign\\n in\\x00 ")
     'Sign in'
     """
+    text = " ".join(text.split())
     if not text.isprintable():
         text = "".join(c if c.isprintable() else "\ufffd" if "\ud800" <= c <= "\udfff" else " " for c in text)
-    return " ".join(text.split())
+        text = " ".join(text.split())
+    return text
 
 
 class TextEncoder:

@@ -194,6 +194,8 @@ def well_formed(node):
     A child that is not a node, an attribute that is not a plain value, a missing list: each costs that part only.
     Returns `(None, 1)` if the node itself cannot be used.
     """
+    if _plain(node):
+        return node, 0
     repairs = 0
     holder = []
     pending = [(node, holder)]
@@ -225,6 +227,21 @@ def well_formed(node):
             repairs += 1
         siblings.append(clean)
     return (holder[0] if holder else None), repairs
+
+
+def _plain(node):
+    """Returns whether a node without children, as mutations carry them, needs no repair."""
+    try:
+        if type(node["id"]) is not int or node.get("childNodes"):
+            return False
+        if node["type"] == 3:
+            return type(node["textContent"]) is str
+        return node["type"] == 2 and type(node["tagName"]) is str and set(map(type, node["attributes"].values())) <= _VALUES
+    except (KeyError, TypeError, AttributeError):
+        return False
+
+
+_VALUES = {str, int, float, bool, type(None)}
 
 
 def _is_id(value):

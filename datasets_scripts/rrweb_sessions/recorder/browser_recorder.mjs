@@ -104,7 +104,7 @@ export class BrowserRecorder {
   async openFirstTab(session) {
     const { plan, context, tabs } = session;
     const page = await context.newPage();
-    await this.addTab(session, page);
+    this.addTab(session, page);
     context.on('page', (opened) => {
       if (tabs.length < this.tabs && session.opening) return; // the second tab
       opened.close().catch(() => {}); // one window a session, unless asked for
@@ -116,25 +116,26 @@ export class BrowserRecorder {
     session.humans.push(new Human({ page, cdp, plan, deadline: Date.now() + this.capMs, tabs }));
   }
 
-  async addTab(session, page) {
+  addTab(session, page) {
     session.tabs.push(page);
     page.setDefaultTimeout(1500);
     page.on('dialog', (dialog) => dialog.dismiss().catch(() => {}));
   }
 
-  // window.open gives a real second tab, which inherits sessionStorage and so the virtual clock.
+  // window.open gives a real second tab, which inherits sessionStorage and so the virtual clock. It opens
+  // empty: a page that loads at once can be faster than the injection of the recorder.
   async openSecondTab(session) {
     const { plan, context, tabs } = session;
-    const address = `http://${plan.site}${plan.random.pick(SITES[plan.site][plan.task])}`;
     session.opening = true;
     const [page] = await Promise.all([
       context.waitForEvent('page', { timeout: 4000 }),
-      tabs[0].evaluate((href) => { window.open(href); }, address),
+      tabs[0].evaluate(() => { window.open(''); }),
     ]);
-    await this.addTab(session, page);
+    this.addTab(session, page);
     session.opening = false;
-    await page.waitForLoadState('load', { timeout: 8000 }).catch(() => {});
     await page.setViewportSize({ width: plan.width, height: plan.height });
+    const address = `http://${plan.site}${plan.random.pick(SITES[plan.site][plan.task])}`;
+    await page.goto(address, { waitUntil: 'load', timeout: 8000 }).catch(() => {});
     const cdp = await context.newCDPSession(page);
     session.humans.push(new Human({ page, cdp, plan, deadline: 0, tabs }));
   }

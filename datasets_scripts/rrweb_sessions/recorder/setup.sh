@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fetches everything the recorder needs into one folder: the pages, rrweb, and the browser's driver.
 #
-#   ./setup.sh ~/recorder-work            all of it (about 350 MB on disk)
+#   ./setup.sh ~/recorder-work            all of it (about 1 GB on disk)
 #   ./setup.sh ~/recorder-work npm        only one part: deb, npm, modules or chromium
 #
 # Needs: Debian or a Debian derivative (apt-get, dpkg-deb), node >= 20 and npm. Installing Chromium needs

@@ -1,6 +1,7 @@
 // Serves all sites on loopback, told apart by the Host header.
 import fs from 'node:fs';
 import http from 'node:http';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 
 import { SITES } from './sites.mjs';
@@ -64,6 +65,22 @@ export class SiteFiles {
     for (const root of roots) {
       for (const ending of ['', '.en', '/index.html', '/index.html.en', '.html']) {
         const file = this.existing(path.join(root, asked + ending));
+        if (file) return file;
+      }
+    }
+    return site.plugins ? this.findPlugin(site, asked) : null;
+  }
+
+  // AdminLTE's package holds no copy of the plugins its pages ask for, but the list that its build copies
+  // them by: [{from: "node_modules/jquery/dist", to: "plugins/jquery"}, ...].
+  findPlugin(site, asked) {
+    const root = this.rootOf(site);
+    const copies = createRequire(path.join(root, 'package.json'))(`./${site.plugins}`);
+    for (const { from, to } of copies) {
+      if (!asked.startsWith(`/${to}/`)) continue;
+      const wanted = from.replace('node_modules/', '') + asked.slice(to.length + 1);
+      for (const packages of [path.join(root, 'node_modules'), this.npm]) {
+        const file = this.existing(path.join(packages, wanted));
         if (file) return file;
       }
     }

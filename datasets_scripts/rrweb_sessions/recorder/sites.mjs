@@ -1,6 +1,7 @@
 // The sites: invented host -> where its files lie, their licence, and start pages for each task.
 //
 // `root` is "deb:<folder>" (unpacked Debian packages) or "npm:<package>" below the work folder's sites/.
+// `plugins`, where there is one, is the package's own list of where its plugins come from (site_server.mjs).
 // The order of hosts and of pages is part of the plan: append, never reorder, or old seeds change.
 
 const JQUERY_UI_EXAMPLES = '/usr/share/doc/libjs-jquery-ui-docs/examples/';
@@ -50,7 +51,7 @@ export const SITES = {
     widgets: JQUERY_UI_WIDGETS.map((name) => `${JQUERY_UI_EXAMPLES}${name}.html`),
   },
   'adminlte.test': {
-    root: 'npm:admin-lte', licence: 'MIT',
+    root: 'npm:admin-lte', licence: 'MIT', plugins: 'build/npm/Plugins.js',
     form: ['/pages/forms/general.html', '/pages/forms/validation.html', '/pages/forms/advanced.html',
       '/pages/examples/contact-us.html', '/pages/examples/project-add.html',
       '/pages/examples/register.html'],

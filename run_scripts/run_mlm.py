@@ -1,0 +1,84 @@
+"""Trains RRWebBERT to predict masked tokens of recorded web sessions.
+
+A minute on two cores, after `prepare_rrweb_sessions.py` has written a data set to data/:
+    python run_scripts/run_mlm.py run_scripts/configs/rrweb/tiny.yaml --data_dir data --output_dir runs/tiny
+The base model on all GPUs of a machine:
+    accelerate launch run_scripts/run_mlm.py run_scripts/configs/rrweb/base.yaml --data_dir data --output_dir runs/base
+Go on after an interruption: the same command with --resume_from_checkpoint auto
+
+The output folder receives run.yaml, metrics.json, trainer_state.json, checkpoints, and model/: weights, tokenizer and code,
+as they go to the Hub. Arguments are read from the YAML file, then from the command line.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from transformers.trainer_utils import set_seed
+
+from traceformers.training.checkpoints import last_complete_checkpoint
+from traceformers.training.mlm_arguments import parse_run, resolved_config
+from traceformers.training.mlm_run import MLMData, build_model, build_trainer, split_report
+from traceformers.training.run_record import command_line, git_commit, write_config, write_json
+
+
+def main(argv=None):
+    """Runs the training that the arguments describe; returns the content of metrics.json."""
+    # 1. Arguments
+    model_arguments, data_arguments, arguments = parse_run(sys.argv[1:] if argv is None else argv, __doc__)
+    output_dir = Path(arguments.output_dir)
+    resume = arguments.resume_from_checkpoint
+    if resume == "auto":
+        resume = last_complete_checkpoint(output_dir, arguments.world_size)
+
+    # 2. Data, model, trainer
+    set_seed(arguments.seed)
+    data = MLMData(data_arguments, arguments.seed)
+    model = build_model(model_arguments, data.tokenizer, data_arguments.max_length)
+    trainer = build_trainer(model, data, arguments)
+    if trainer.is_world_process_zero():
+        write_config(output_dir / "run.yaml", resolved_config(model_arguments, data_arguments, arguments))
+
+    # 3. Training
+    started = time.perf_counter()
+    result = trainer.train(resume_from_checkpoint=resume)
+    train_figures = {
+        "loss": result.training_loss,
+        "steps": trainer.state.global_step,
+        "tokens": trainer.state.num_input_tokens_seen,
+        "seconds": time.perf_counter() - started,
+        "best_step": trainer.state.best_global_step,
+        "resumed_from": resume and Path(resume).name,
+        "parameters": model.num_parameters(),
+        "ranks": arguments.world_size,
+    }
+
+    # 4. Evaluation: the eval split chose the checkpoint, the test split is read here for the first time
+    metrics = {"eval": split_report(trainer, data, data_arguments.eval_split)}
+    if data_arguments.test_split is not None:
+        metrics["test"] = split_report(trainer, data, data_arguments.test_split)
+
+    # 5. Record, then the model folder: no training state and nothing pickled in it
+    metrics |= {
+        "train": train_figures,
+        "seed": arguments.seed,
+        "command": command_line(),
+        "git_commit": git_commit(),
+        "dataset": data.store(data_arguments.train_split).info.get("name", data_arguments.data_dir),
+        "max_length": data_arguments.max_length,
+    }
+    if trainer.is_world_process_zero():
+        write_json(output_dir / "metrics.json", metrics)
+        trainer.save_state()
+        unwrapped = trainer.accelerator.unwrap_model(trainer.model)
+        unwrapped.save_pretrained(output_dir / "model")
+        data.tokenizer.save_pretrained(output_dir / "model")
+        if arguments.push_to_hub:
+            repository = arguments.hub_model_id or output_dir.name
+            data.tokenizer.push_to_hub(repository, private=arguments.hub_private_repo)
+            unwrapped.push_to_hub(repository, private=arguments.hub_private_repo)
+    return metrics
+
+
+if __name__ == "__main__":
+    main()
