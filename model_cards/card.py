@@ -19,8 +19,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from safetensors import safe_open
 
-METRICS, STATE, CONFIG, DATA = "metrics.json", "trainer_state.json", "config.json", "dataset_info.json"
-RESOLVED, COMMIT, ENERGY = "resolved_config.yaml", "git_commit.txt", "emissions.csv"
+MODEL = "model"  # the folder of a run that is pushed
 PACKAGES = ("transformers", "torch", "tokenizers", "accelerate", "datasets")
 
 
@@ -52,24 +51,19 @@ class Facts(Mapping):
         return len(self.values_)
 
 
-def read(run_dir, name):
-    """Returns the Facts of `<run_dir>/<name>`, a JSON or YAML file."""
-    path = Path(run_dir) / name
+def read(path):
+    """Returns the Facts of a JSON or YAML file."""
     if not path.is_file():
-        raise MissingFactError(
-            f"the card needs {name}, expected at {path}; is {run_dir} the output folder of a run?"
-        )
-    text = path.read_text()
+        raise MissingFactError(f"the card needs {path.name}, expected at {path}")
+    text = path.read_text(encoding="utf-8")
     return Facts(yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text), str(path))
 
 
-def count_parameters(run_dir):
+def count_parameters(folder):
     """Returns how many numbers the saved weights hold; tied weights are saved, and counted, once."""
-    files = sorted(Path(run_dir).glob("*.safetensors"))
+    files = sorted(Path(folder).glob("*.safetensors"))
     if not files:
-        raise MissingFactError(
-            f"the card counts parameters in the weights: no *.safetensors file in {run_dir}"
-        )
+        raise MissingFactError(f"the card counts parameters in *.safetensors, expected in {folder}")
     total = 0
     for file in files:
         with safe_open(file, framework="numpy") as weights:
@@ -82,7 +76,7 @@ def read_energy(run_dir):
 
     codecarbon writes the file during a run in whose environment it is installed.
     """
-    path = Path(run_dir) / ENERGY
+    path = Path(run_dir) / "emissions.csv"
     if not path.is_file():
         return None
     with path.open(newline="") as file:
@@ -103,58 +97,50 @@ def table_of(figures):
         over
             all masked tokens, the same for each name in "classes", and "bits_per_token" in "baselines".
     """
-    rows = []
     unigram, bidirectional = figures["baselines"]["unigram"], figures["baselines"]["bidirectional"]
-    for name, row in [("all", figures), *((name, figures["classes"][name]) for name in figures["classes"])]:
-        if not row["tokens"]:
-            continue  # a class of which no token was masked has no figures
-        peers = (
-            (unigram, bidirectional)
-            if name == "all"
-            else (unigram["classes"][name], bidirectional["classes"][name])
-        )
-        figure = {key: row[key] for key in ("tokens", "loss", "bits_per_token", "top1", "perplexity")}
-        rows.append(
-            {
-                "name": name,
-                **figure,
-                "unigram": peers[0]["bits_per_token"],
-                "bidirectional": peers[1]["bits_per_token"],
-            }
-        )
+    compared = [("all", figures, unigram, bidirectional)]
+    for name, row in figures["classes"].items():
+        compared.append((name, row, unigram["classes"][name], bidirectional["classes"][name]))
+    rows = []
+    for name, row, *baselines in compared:
+        if row["tokens"]:  # a class of which no token was masked has no figures
+            shown = {key: row[key] for key in ("tokens", "loss", "bits_per_token", "top1", "perplexity")}
+            bits = [baseline["bits_per_token"] for baseline in baselines]
+            rows.append({"name": name, **shown, "unigram": bits[0], "bidirectional": bits[1]})
     return rows
+
+
+METRIC_NAMES = {
+    "bits_per_token": "bits per masked token",
+    "top1": "masked top-1 accuracy",
+    "perplexity": "perplexity",
+}
 
 
 def metadata_of(facts):
     """Returns the YAML block at the top of the card, with a model-index that the Hub shows as results."""
-    data = facts["data"]
-    results = []
-    for row in facts["rows"]:
-        for metric, label in [
-            ("bits_per_token", "bits per masked token"),
-            ("top1", "masked top-1 accuracy"),
-            ("perplexity", "perplexity"),
-        ]:
-            results.append(
-                EvalResult(
-                    task_type="fill-mask",
-                    task_name="Masked token prediction",
-                    dataset_type=data["name"],
-                    dataset_name=data["name"],
-                    dataset_config=row["name"],
-                    dataset_split=facts["split"],
-                    metric_type=metric,
-                    metric_name=f"{label}, {row['name']}",
-                    metric_value=row[metric],
-                )
-            )
-    more = {}
-    if facts["energy"]:
+    results = [
+        EvalResult(
+            task_type="fill-mask",
+            task_name="Masked token prediction",
+            dataset_type=facts["about"]["name"],
+            dataset_name=facts["about"]["name"],
+            dataset_config=row["name"],
+            dataset_split=facts["split"],
+            metric_type=metric,
+            metric_name=f"{name}, {row['name']}",
+            metric_value=row[metric],
+        )
+        for row in facts["rows"]
+        for metric, name in METRIC_NAMES.items()
+    ]
+    energy, more = facts["energy"], {}
+    if energy:
         more["co2_eq_emissions"] = {
-            "emissions": facts["energy"]["grams_co2"],
-            "source": facts["energy"]["tracker"],
+            "emissions": energy["grams_co2"],
+            "source": energy["tracker"],
             "training_type": "pre-training",
-            "geographical_location": facts["energy"]["country"],
+            "geographical_location": energy["country"],
             "hardware_used": facts["hardware"],
         }
     return ModelCardData(
@@ -168,63 +154,61 @@ def metadata_of(facts):
     ).to_yaml()
 
 
-def read_facts(run_dir, repo_id=None, revision=None):
-    """Returns the variables of the template, each read from the run folder.
+def read_facts(run_dir, repo_id=None, revision=None, about_data=None):
+    """Returns the variables of the template, each read from a file of the run or of its data set.
 
     Raises:
         MissingFactError: a file or a key is not there.
     """
     run_dir = Path(run_dir)
-    metrics, config, resolved = read(run_dir, METRICS), read(run_dir, CONFIG), read(run_dir, RESOLVED)
+    metrics, settings = read(run_dir / "metrics.json"), read(run_dir / "run.yaml")
     split = next((name for name in ("test", "eval") if name in metrics), None)
     if split is None:
-        raise MissingFactError(f"{run_dir / METRICS} has neither 'test' nor 'eval'; run the evaluation first")
-    commit = run_dir / COMMIT
-    if not commit.is_file():
-        raise MissingFactError(f"the card needs the git commit of the run, expected at {commit}")
+        raise MissingFactError(f"the card needs 'test' or 'eval', which {metrics.origin} does not have")
     facts = {
         "name": (repo_id or run_dir.resolve().name).split("/")[-1],
-        "repo_id": repo_id or str(run_dir),
+        "repo_id": repo_id or str(run_dir / MODEL),
         "revision": revision or f"v{version('traceformers')}",
-        "config": config,
-        "parameters": count_parameters(run_dir),
-        "data": read(run_dir, DATA),
+        "config": read(run_dir / MODEL / "config.json"),
+        "parameters": count_parameters(run_dir / MODEL),
+        "sentence_transformer": (run_dir / MODEL / "modules.json").is_file(),
+        "data": read(Path(settings["data_dir"]) / "dataset_info.json"),
+        "about": read(Path(about_data or Path(settings["data_dir"]) / "about_data.yaml")),
         "split": split,
         "rows": table_of(metrics[split]),
-        "command": metrics["command"],
-        "seed": metrics["seed"],
-        "hardware": metrics["hardware"],
-        "hours": metrics["train"]["train_runtime"] / 3600,
-        "speed": metrics["train"]["train_samples_per_second"],
-        "state": read(run_dir, STATE),
-        "settings": resolved,
-        "commit": commit.read_text().strip(),
+        "metrics": metrics,
+        "hardware": metrics["train"]["hardware"],
+        "state": read(run_dir / "trainer_state.json"),
+        "settings": settings,
         "energy": read_energy(run_dir),
         "versions": {name: version(name) for name in ("traceformers", *PACKAGES)},
     }
     return {**facts, "metadata": metadata_of(facts)}
 
 
-def render_card(run_dir, repo_id=None, revision=None):
+def render_card(run_dir, repo_id=None, revision=None, about_data=None):
     """Returns the text of the card of a run, from the template named after the model type.
 
     Args:
         run_dir: output folder of a run script.
         repo_id: where the model will be pushed, "user/name"; without it the snippet names the folder.
         revision: tag or commit that the snippet pins; without it "v" and the version of this package.
+        about_data: YAML file with what only the owner of the data knows: `name`, `source`, `people` (who was
+            recorded, and on what terms) and `licence`; without it `about_data.yaml` in the data set's folder.
     """
-    facts = read_facts(run_dir, repo_id, revision)
+    facts = read_facts(run_dir, repo_id, revision, about_data)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["thousands"] = "{:,}".format
     return environment.get_template(f"{facts['config']['model_type']}.md.jinja").render(facts)
 
 
-def write_card(run_dir, repo_id=None, revision=None):
-    """Writes README.md into the run folder and returns its path; do it last, the Trainer writes one too."""
-    path = Path(run_dir) / "README.md"
-    path.write_text(render_card(run_dir, repo_id, revision))
+def write_card(run_dir, repo_id=None, revision=None, about_data=None):
+    """Writes README.md into the model's folder and returns its path; arguments as for `render_card`."""
+    path = Path(run_dir) / MODEL / "README.md"
+    path.write_text(render_card(run_dir, repo_id, revision, about_data), encoding="utf-8")
     return path

@@ -6,8 +6,8 @@ The base model on all GPUs of a machine:
     accelerate launch run_scripts/run_mlm.py run_scripts/configs/rrweb/base.yaml --data_dir data --output_dir runs/base
 Go on after an interruption: the same command with --resume_from_checkpoint auto
 
-The output folder receives run.yaml, metrics.json, trainer_state.json, checkpoints, and model/: weights, tokenizer and code,
-as they go to the Hub. Arguments are read from the YAML file, then from the command line.
+The output folder receives run.yaml, metrics.json, trainer_state.json, checkpoints, and model/: weights, tokenizer and
+code, as they go to the Hub. Arguments are read from the YAML file, then from the command line.
 """
 
 import sys

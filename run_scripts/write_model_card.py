@@ -1,27 +1,30 @@
-"""Write README.md, the model card, into the output folder of a run.
+"""Writes the model card of a run, model/README.md in its output folder.
 
-python run_scripts/write_model_card.py runs/quickstart
-python run_scripts/write_model_card.py runs/base --repo-id user/rrweb-bert-base --revision v1
+A run on the sample recordings:
+    python run_scripts/write_model_card.py runs/tiny --about-data model_cards/about_samples.yaml
+A run on recordings of your own, described in about_data.yaml in the data set's folder:
+    python run_scripts/write_model_card.py runs/base --repo-id user/rrweb-bert-base --revision v1
 """
 
 import argparse
+import sys
 
-from traceformers.model_cards.card import write_card
+from traceformers.model_cards.card import MissingFactError, write_card
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_dir", help="output folder of run_mlm.py")
+    parser.add_argument("--repo-id", help="where the model will be pushed, user/name (the folder itself)")
+    parser.add_argument("--revision", help="tag or commit the snippet pins (v and the package's version)")
     parser.add_argument(
-        "--repo-id", help="where the model will be pushed, user/name; default: the folder itself"
+        "--about-data", help="YAML of name, source, people and licence (about_data.yaml in the data's folder)"
     )
-    parser.add_argument(
-        "--revision", help="tag or commit the snippet pins; default: v and the version of the package"
-    )
-    options = parser.parse_args(arguments)
-    print(write_card(options.run_dir, options.repo_id, options.revision))
+    args = parser.parse_args(argv)
+    try:
+        print(write_card(args.run_dir, args.repo_id, args.revision, args.about_data))
+    except MissingFactError as error:
+        sys.exit(f"write_model_card: {error}")
 
 
 if __name__ == "__main__":

@@ -35,9 +35,7 @@ def assert_save_load_keeps_outputs(model, inputs):
         for fault in ("missing_keys", "unexpected_keys", "mismatched_keys"):
             assert not report[fault], f"{fault} after save and load: {report[fault]}"
         assert_same_tensors(again.state_dict(), model.state_dict(), "weights after save and load")
-        assert_same_tensors(
-            tensors_of(again.eval()(**inputs)), tensors_of(model(**inputs)), "after save and load"
-        )
+        assert_same_tensors(tensors_of(again.eval()(**inputs)), tensors_of(model(**inputs)), "after save and load")
 
 
 def tensors_of(outputs):
@@ -56,12 +54,8 @@ def assert_hub_folder_is_self_contained(folder):
     assert not faults, "\n".join(faults)
     for name in sorted(files & {"config.json", "tokenizer_config.json"}):
         auto_map = json.loads((folder / name).read_text()).get("auto_map")
-        assert auto_map, (
-            f"{name} has no auto_map: the classes were not registered with register_for_auto_class"
-        )
-        paths = [
-            path for value in auto_map.values() for path in (value if isinstance(value, list) else [value])
-        ]
+        assert auto_map, f"{name} has no auto_map: the classes were not registered with register_for_auto_class"
+        paths = [path for value in auto_map.values() for path in (value if isinstance(value, list) else [value])]
         for path in filter(None, paths):
             module, _, class_name = path.rpartition(".")
             assert "--" not in module, f"{name} points at another repository: {path}"
@@ -111,9 +105,7 @@ def assert_loads_without_our_package(folder, hub, tokenize, inputs, sentences=No
         if sentences is None:
             request["sentence_sources"] = []
         visit(request, hub.environment(f"{room}/home"))
-        expected, _ = hub_visitor.outputs_of(
-            str(folder), tokenize, request["inputs"], trust_remote_code=False
-        )
+        expected, _ = hub_visitor.outputs_of(str(folder), tokenize, request["inputs"], trust_remote_code=False)
         for label, _, _ in request["sources"]:
             assert_same_tensors(load_file(f"{room}/{label}.safetensors"), expected, f"loaded from {label}")
         for label, classes in json.loads(Path(room, "classes.json").read_text()).items():
@@ -140,11 +132,7 @@ def visit(request, environment):
     """Runs hub_visitor.py on a request in a process whose environment has nothing of this one's caches."""
     path = Path(request["answer"], "request.json")
     path.write_text(json.dumps(request))
-    keep = {
-        name: os.environ[name]
-        for name in ("PATH", "OMP_NUM_THREADS", "LD_LIBRARY_PATH")
-        if name in os.environ
-    }
+    keep = {name: os.environ[name] for name in ("PATH", "OMP_NUM_THREADS", "LD_LIBRARY_PATH") if name in os.environ}
     run = subprocess.run(
         [sys.executable, hub_visitor.__file__, str(path)],
         env={**keep, **environment, "HOME": request["answer"]},

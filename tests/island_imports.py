@@ -31,25 +31,16 @@ def foreign_imports(path, siblings):
             faults += faults_of_relative(path, node, siblings)
     real = sum(isinstance(node, ast.ImportFrom) and node.level > 0 for node in ast.walk(tree))
     if len(TEXT_IMPORT.findall(source)) > real:
-        faults.append(
-            f"{path.name}: a line of a string starts like a relative import; the Hub takes it for one"
-        )
+        faults.append(f"{path.name}: a line of a string starts like a relative import; the Hub takes it for one")
     return faults
 
 
 def guarded_imports(block):
     """Returns the imports in a `try` whose handlers catch ImportError."""
-    caught = {
-        name.id for handler in block.handlers for name in ast.walk(handler) if isinstance(name, ast.Name)
-    }
+    caught = {name.id for handler in block.handlers for name in ast.walk(handler) if isinstance(name, ast.Name)}
     if not caught & {"ImportError", "ModuleNotFoundError"}:
         return []
-    return [
-        node
-        for line in block.body
-        for node in ast.walk(line)
-        if isinstance(node, ast.Import | ast.ImportFrom)
-    ]
+    return [node for line in block.body for node in ast.walk(line) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def faults_of(path, module, node, guarded):
@@ -65,9 +56,7 @@ def faults_of(path, module, node, guarded):
 def faults_of_relative(path, node, siblings):
     if node.level > 1 or node.module is None or "." in node.module:
         dots = "." * node.level
-        return [
-            f"{path.name}:{node.lineno} imports from {dots}{node.module or ''}: only `.sibling` is copied"
-        ]
+        return [f"{path.name}:{node.lineno} imports from {dots}{node.module or ''}: only `.sibling` is copied"]
     if node.module not in siblings:
         return [f"{path.name}:{node.lineno} imports .{node.module}, which is not in its folder"]
     return []

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from traceformers.tokenization.rrweb.rrweb_vocabulary import CLASSES, StructuralVocabulary
-from traceformers.tokenization.rrweb.rrweb_vocabulary import build_structural_vocabulary
+from traceformers.tokenization.rrweb.rrweb_vocabulary import CLASSES, StructuralVocabulary, build_structural_vocabulary
 from traceformers.tokenization.rrweb.rrweb_windows import TokenizedSession, WindowTokens
 from traceformers.training.masking import Masking
 

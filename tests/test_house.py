@@ -43,9 +43,7 @@ def tracked_files():
 
 def python_files(*folders):
     """Returns the tracked .py files of the named folders, or of all."""
-    return [
-        path for path in tracked_files() if path.suffix == ".py" and (not folders or path.parts[0] in folders)
-    ]
+    return [path for path in tracked_files() if path.suffix == ".py" and (not folders or path.parts[0] in folders)]
 
 
 def modules_imported(path):
@@ -58,9 +56,7 @@ def modules_imported(path):
 
 
 FAMILY_FILES = [
-    path
-    for path in python_files("modeling", "tokenization")
-    if len(path.parts) == 3 and path.name != "__init__.py"
+    path for path in python_files("modeling", "tokenization") if len(path.parts) == 3 and path.name != "__init__.py"
 ]
 
 
@@ -130,11 +126,7 @@ def test_arrows_between_folders_run_one_way():
     for path in python_files(*floor_of):
         here = floor_of[path.parts[0]]
         for name in modules_imported(path):
-            there = (
-                floor_of.get(name.partition(".")[2].partition(".")[0])
-                if name.startswith("traceformers.")
-                else None
-            )
+            there = floor_of.get(name.partition(".")[2].partition(".")[0]) if name.startswith("traceformers.") else None
             if there is not None and there > here:
                 wrong.append(f"{path} imports {name}")
     assert wrong == []
@@ -143,14 +135,8 @@ def test_arrows_between_folders_run_one_way():
 def test_no_app_imports_another():
     wrong = []
     for path in python_files("apps"):
-        others = [
-            name.split(".")[2] for name in modules_imported(path) if name.startswith("traceformers.apps.")
-        ]
-        wrong += [
-            f"{path} imports apps.{other}"
-            for other in others
-            if len(path.parts) > 2 and other != path.parts[1]
-        ]
+        others = [name.split(".")[2] for name in modules_imported(path) if name.startswith("traceformers.apps.")]
+        wrong += [f"{path} imports apps.{other}" for other in others if len(path.parts) > 2 and other != path.parts[1]]
     assert wrong == []
 
 
@@ -159,9 +145,7 @@ def test_no_code_writes_or_reads_a_pickle():
         r"\b(import pickle|from pickle|torch\.load\(|torch\.save\(|joblib\.|allow_pickle=True|read_pickle)"
     )
     found = [
-        str(path)
-        for path in python_files(*CODE_FOLDERS, "benchmarks")
-        if pickling.search((ROOT / path).read_text())
+        str(path) for path in python_files(*CODE_FOLDERS, "benchmarks") if pickling.search((ROOT / path).read_text())
     ]
     assert found == []
 
@@ -200,9 +184,7 @@ def test_constraints_name_one_version_that_each_requirement_allows():
         if requirement.name != "traceformers":
             assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, str(requirement)
     torch = next(requirement for requirement in requirements if requirement.name == "torch")
-    assert any(specifier.operator in ("<", "<=") for specifier in torch.specifier), (
-        "torch needs an upper bound"
-    )
+    assert any(specifier.operator in ("<", "<=") for specifier in torch.specifier), "torch needs an upper bound"
 
 
 def test_pyproject_holds_only_the_build_system_and_ruff():

@@ -49,9 +49,7 @@ def test_the_wheel_says_licence_requirements_and_command(built):
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         texts = {
-            name.rpartition("/")[2]: archive.read(name).decode()
-            for name in archive.namelist()
-            if ".dist-info/" in name
+            name.rpartition("/")[2]: archive.read(name).decode() for name in archive.namelist() if ".dist-info/" in name
         }
     assert "License-Expression: Apache-2.0" in texts["METADATA"]
     assert "Requires-Dist: torch<" in texts["METADATA"]

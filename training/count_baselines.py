@@ -39,7 +39,12 @@ class Smoothing:
     both: float = 4.0
 
 
-GRID = {"unigram": (0.01, 0.1, 1.0), "side": (1.0, 4.0, 16.0), "left_share": (0.3, 0.5, 0.7), "both": (1.0, 4.0, 16.0, 64.0)}
+GRID = {
+    "unigram": (0.01, 0.1, 1.0),
+    "side": (1.0, 4.0, 16.0),
+    "left_share": (0.3, 0.5, 0.7),
+    "both": (1.0, 4.0, 16.0, 64.0),
+}
 
 
 class ContextCounts:
@@ -124,8 +129,10 @@ class CountBaselines:
             )
 
     def probabilities(self, positions, model="bidirectional"):
-        """Yields `(rows, low, probabilities)`: numbers of at most `CHUNK` positions, all of one token type, the first id
-        of that type, and the probabilities `float64 (n, S)` of its ids. Each row sums to 1.
+        """Yields `(rows, low, probabilities)`, chunk by chunk, each of one token type.
+
+        `rows` are numbers of at most `CHUNK` positions, `low` is the first id of their type, and `probabilities`,
+        `float64 (n, S)`, are those of all ids of the type. Each row sums to 1.
 
         Args:
             positions (`MaskedPositions`).
@@ -204,7 +211,8 @@ def fit_baselines(train_store, validation, tokens, masking, structural_vocab_siz
     Args:
         train_store (`SessionStore`): counted up to about `max_tokens` tokens, sessions evenly spaced.
         validation (`FixedWindows`).
-        tokens (`WindowTokens`), masking (`Masking`), structural_vocab_size (`int`), max_length (`int`): as for the model.
+        tokens (`WindowTokens`), masking (`Masking`): as for the model.
+        structural_vocab_size (`int`), max_length (`int`): likewise.
         max_tokens (`int`).
     """
     n = len(train_store)

@@ -55,7 +55,9 @@ def masked_report(sums):
     0.5
     """
     if not sums[:, COUNT].sum():
-        raise ValueError("Expected at least one masked token to evaluate on, got none: the split has no maskable token.")
+        raise ValueError(
+            "Expected at least one masked token to evaluate on, got none: the split has no maskable token."
+        )
     names = [name for name, row in zip(CLASSES, sums, strict=True) if row[COUNT]]
     return _figures(sums.sum(0)) | {"classes": {name: _figures(sums[CLASSES.index(name)]) for name in names}}
 

@@ -12,7 +12,7 @@ from transformers import HfArgumentParser, TrainingArguments
 ALWAYS_WRITTEN = (
     "output_dir learning_rate weight_decay max_grad_norm adam_beta1 adam_beta2 adam_epsilon num_train_epochs max_steps "
     "warmup_steps per_device_train_batch_size per_device_eval_batch_size gradient_accumulation_steps seed bf16 fp16 "
-    "eval_strategy save_strategy save_steps optim load_best_model_at_end"
+    "eval_strategy save_strategy save_steps optim load_best_model_at_end dataloader_num_workers"
 ).split()
 # Secrets, what Trainer finds out from the machine, and what only holds for one start of a run.
 NEVER_WRITTEN = (
@@ -66,7 +66,8 @@ class DataArguments:
     mask_probability: float = dataclasses.field(default=0.15, metadata={"help": "Share of body tokens masked."})
     mask_whole_events: bool = dataclasses.field(default=False, metadata={"help": "Mask whole events."})
     max_eval_windows: int | None = dataclasses.field(
-        default=None, metadata={"help": "Windows of the eval split used during training, evenly spaced; all if not given."}
+        default=None,
+        metadata={"help": "Windows of the eval split used during training, evenly spaced; all if not given."},
     )
     baseline_tokens: int = dataclasses.field(
         default=20_000_000, metadata={"help": "Training tokens the count baselines are counted on, at most."}
@@ -160,7 +161,9 @@ def yaml_arguments(path):
     """
     values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     if not isinstance(values, dict):
-        raise ValueError(f"Expected `key: value` lines in {path}, got {type(values).__name__}. See configs/rrweb/tiny.yaml.")
+        raise ValueError(
+            f"Expected `key: value` lines in {path}, got {type(values).__name__}. See configs/rrweb/tiny.yaml."
+        )
     arguments = []
     for key, value in values.items():
         if value is None:

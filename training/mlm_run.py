@@ -52,7 +52,7 @@ class MLMData:
         classes = store.info.get("token_classes")
         if classes is not None and list(classes) != self.tokenizer.token_classes.tolist():
             raise ValueError(
-                f"Expected the tokenizer that {self.arguments.data_dir} was prepared with ({len(classes)} ids), got one "
+                f"Expected the tokenizer {self.arguments.data_dir} was prepared with ({len(classes)} ids), got one "
                 f"with {len(self.tokenizer.token_classes)} ids. Use the `tokenizer` folder of the data set."
             )
         return store

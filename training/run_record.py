@@ -9,7 +9,7 @@ import yaml
 
 
 def git_commit():
-    """Returns the commit of the code that runs, with "-dirty" if files differ from it; None outside a git repository."""
+    """Returns the commit of the code that runs, "-dirty" if files differ from it; None outside a git repository."""
     folder = Path(__file__).resolve().parent
     try:
         described = subprocess.run(

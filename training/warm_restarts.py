@@ -29,7 +29,7 @@ class WarmRestarts:
     def __init__(self, first_cycle_steps, growth=1.0, warmup_steps=0):
         if first_cycle_steps <= 0 or growth < 1:
             raise ValueError(
-                f"Expected a first cycle longer than 0 and a growth of at least 1, got {first_cycle_steps} and {growth}."
+                f"Expected a first cycle longer than 0 and a growth >= 1, got {first_cycle_steps} and {growth}."
             )
         self.first_cycle_steps, self.growth, self.warmup_steps = first_cycle_steps, growth, warmup_steps
 
@@ -48,11 +48,12 @@ class WarmRestarts:
 
 
 def warm_restart_scheduler(optimizer, first_epochs, growth, steps_per_epoch, warmup_steps=0):
-    """Returns a `LambdaLR` whose first cycle lasts `first_epochs` epochs (T_0), each next one `growth` (T_mult) times as long.
+    """Returns a `LambdaLR` for `WarmRestarts` counted in epochs.
 
     Args:
         optimizer (`torch.optim.Optimizer`).
-        first_epochs (`float`), growth (`float`).
+        first_epochs (`float`): T_0, length of the first cycle.
+        growth (`float`): T_mult, each cycle is so many times the one before.
         steps_per_epoch (`int`): optimizer steps.
         warmup_steps (`int`).
     """

@@ -91,9 +91,18 @@ _LOADED = {}  # a worker loads its tokenizer once
 
 
 def _tokenizer(folder):
-    if folder not in _LOADED:
-        _LOADED[folder] = RRWebTokenizer.from_pretrained(folder)
-    return _LOADED[folder]
+    digest = blake2b(_tokenizer_bytes(folder)).digest()
+    if digest not in _LOADED:
+        _LOADED.clear()
+        _LOADED[digest] = RRWebTokenizer.from_pretrained(folder)
+    return _LOADED[digest]
+
+
+def _tokenizer_bytes(folder):
+    """Returns the content of the files that a saved tokenizer is made of."""
+    return b"".join(
+        (Path(folder) / name).read_bytes() for name in ("structural_vocab.json", "text_bpe.json", "tokenizer_config.json")
+    )
 
 
 def plan_of(listing, tokenizer_folder, options):
@@ -101,8 +110,7 @@ def plan_of(listing, tokenizer_folder, options):
     digest = blake2b(digest_size=16)
     for files in listing:
         digest.update(repr((files.name, files.paths, files.size)).encode())
-    for name in ("structural_vocab.json", "text_bpe.json", "tokenizer_config.json"):
-        digest.update((Path(tokenizer_folder) / name).read_bytes())
+    digest.update(_tokenizer_bytes(tokenizer_folder))
     digest.update(json.dumps(options, sort_keys=True).encode())
     return digest.hexdigest()
 

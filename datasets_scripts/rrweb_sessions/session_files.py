@@ -1,6 +1,7 @@
 """Which files hold which session: a folder, a glob or any fsspec path, segments of one session together."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 import fsspec
@@ -60,11 +61,15 @@ def list_session_files(data):
         match = SEGMENT.match(name)
         key = (folder, match["stem"] or "session", match["suffix"]) if match else (folder, name, "")
         groups.setdefault(key, []).append(path)
-    names = [_stem(key[1]) for key in groups]
+    short = {key: _stem(key[1]) for key in groups}
+    times = Counter(short.values())
+    longer = {key: f"{key[0].rpartition('/')[2]}/{key[1]}" for key in groups if times[short[key]] > 1}
+    times.update(longer.values())
     found = []
-    for (key, paths), name in zip(groups.items(), names, strict=True):
-        unique = name if names.count(name) == 1 else f"{key[0].rpartition('/')[2]}/{key[1]}"
-        found.append(SessionFiles(unique, tuple(paths), sum(sizes[path] for path in paths)))
+    for key, paths in groups.items():
+        name = longer.get(key, short[key])
+        name = paths[0] if times[name] > 1 else name
+        found.append(SessionFiles(name, tuple(paths), sum(sizes[path] for path in paths)))
     return sorted(found, key=lambda files: (files.name, files.paths))
 
 

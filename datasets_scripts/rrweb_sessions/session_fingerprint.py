@@ -1,11 +1,15 @@
 """What makes a recording that recording, whatever wraps it, whoever tokenizes it."""
 
-import json
 from hashlib import blake2b
+
+from traceformers.tokenization.rrweb import rrweb_events
 
 
 def fingerprint(session):
     """Returns 32 hex digits that are equal for two recordings with equal events, and differ otherwise.
+
+    Equal are events of the same browser window with the same `type`, `timestamp` and `data`; other keys are
+    what a wrapping adds.
 
     Args:
         session (`Session`): as `read_session` gives it.
@@ -18,29 +22,6 @@ def fingerprint(session):
     digest = blake2b(digest_size=16)
     for i, event in enumerate(session.events):
         window = session.window_of[i] if session.window_of else 0
-        head = [window, event["type"], event["timestamp"]]
-        data = event["data"]
-        if event["type"] == 2 and isinstance(data.get("node"), dict):
-            head.append(_tree_digest(data["node"]))
-            data = {key: value for key, value in data.items() if key != "node"}
-        try:
-            text = json.dumps([head, data], sort_keys=True, default=str)
-        except RecursionError:  # nested deeper than JSON can be written: its size stands for it
-            text = json.dumps([head, len(data)])
-        digest.update(text.encode())
+        digest.update(b"%d " % window)
+        digest.update(rrweb_events.fingerprint({key: event[key] for key in ("type", "timestamp", "data")}))
     return digest.hexdigest()
-
-
-def _tree_digest(root):
-    """Returns a digest of ids, tag names and texts of a serialized tree of any depth."""
-    parts, pending = [], [root]
-    while pending:
-        node = pending.pop()
-        if not isinstance(node, dict):
-            parts.append(repr(node))
-            continue
-        parts.append(f"{node.get('id')} {node.get('tagName') or node.get('textContent')}")
-        children = node.get("childNodes")
-        if isinstance(children, list):
-            pending += children
-    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -85,27 +85,33 @@ def assign_splits(rows, split_by="session", validation_share=0.05, test_share=0.
     """Returns the split name of each row of `[(fingerprint, site)]`.
 
     A key's place never depends on the other keys, so that more data moves nothing between splits; except that
-    a split that would stay empty takes the key nearest to it.
+    a split that would stay empty takes the key nearest to it. One or two keys are all for training.
 
     Args:
         rows: fingerprint and site of each session.
         split_by (`str`): `session`, or `site` to hold whole sites out.
+
+    Raises:
+        ValueError: if the shares leave nothing to train on.
     """
+    if not (0 <= validation_share and 0 <= test_share and validation_share + test_share < 1):
+        raise ValueError(
+            "Expected validation_share and test_share of 0 and more, less than 1 together, got "
+            f"{validation_share} and {test_share}. Leave something to train on."
+        )
     keys = [site if split_by == "site" else fingerprint for fingerprint, site in rows]
     places = sorted({(position(key), key) for key in keys})
-    shares = {"test": test_share, "validation": validation_share}
-    split_of_key, low = {}, 0.0
-    for split, share in shares.items():
-        for place, key in places:
-            if low <= place < low + share:
-                split_of_key[key] = split
-        low += share
-    if len(places) >= len(SPLITS):
-        for split, share in shares.items():
-            if share > 0 and split not in split_of_key.values():
-                _, key = next(p for p in places if p[1] not in split_of_key)
-                split_of_key[key] = split
-    return [split_of_key.get(key, "train") for key in keys]
+    n_test = sum(place < test_share for place, _ in places)
+    n_held_out = sum(place < test_share + validation_share for place, _ in places)
+    if len(places) < len(SPLITS):
+        n_test = n_held_out = 0
+    else:  # the borders move so far that no split which was asked for stays empty
+        n_test = max(n_test, int(test_share > 0))
+        n_held_out = min(max(n_held_out, n_test + (validation_share > 0)), len(places) - 1)
+        n_test = min(n_test, n_held_out - (validation_share > 0))
+    names = ["test"] * n_test + ["validation"] * (n_held_out - n_test) + ["train"] * (len(places) - n_held_out)
+    split_of_key = {key: split for (_, key), split in zip(places, names, strict=True)}
+    return [split_of_key[key] for key in keys]
 
 
 def write_splits(part_paths, folder, split_by="session", validation_share=0.05, test_share=0.05):

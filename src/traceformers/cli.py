@@ -45,18 +45,14 @@ def sessions_log(
     ],
     tokenizer: Annotated[
         str | None,
-        typer.Option(
-            help="Folder or Hub id of an RRWebTokenizer [default: this package's].", show_default=False
-        ),
+        typer.Option(help="Folder or Hub id of an RRWebTokenizer [default: this package's].", show_default=False),
     ] = None,
     keep_typed_text: Annotated[
         bool, typer.Option("--keep-typed-text", help="Show what was typed; masked without it.")
     ] = False,
     keep_personal_text: Annotated[
         bool,
-        typer.Option(
-            "--keep-personal-text", help="Show e-mail addresses, phone numbers ...; masked without it."
-        ),
+        typer.Option("--keep-personal-text", help="Show e-mail addresses, phone numbers ...; masked without it."),
     ] = False,
 ):
     """Print what happened in a recording, one line an event.

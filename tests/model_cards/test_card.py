@@ -3,8 +3,6 @@
 import json
 import math
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from huggingface_hub import ModelCard
 from safetensors.numpy import save_file
 
 from traceformers.model_cards.card import MissingFactError, count_parameters, render_card, write_card
+from traceformers.run_scripts import write_model_card
 
 SECTIONS = [
     "Data and privacy",
@@ -62,17 +61,25 @@ def run_dir(tmp_path):
         },
         "baselines": {"unigram": baseline(7.25), "bidirectional": baseline(4.125)},
     }
+    data_dir = tmp_path / "data"
     files = {
         "metrics.json": {
             "eval": {**evaluation, "tokens": 7},
             "test": evaluation,
-            "train": {"train_runtime": 5400.0, "train_samples_per_second": 12.5},
+            "train": {
+                "seconds": 5400.0,
+                "tokens": 1234567,
+                "resumed_from": None,
+                "ranks": 2,
+                "hardware": "1 x Imaginary 9000",
+            },
             "seed": 17,
-            "command": "accelerate launch run_scripts/run_mlm.py run_scripts/configs/made_up.yaml",
-            "hardware": "1 x Imaginary 9000",
+            "command": "python run_scripts/run_mlm.py run_scripts/configs/made_up.yaml",
+            "git_commit": "0123abc",
         },
         "trainer_state.json": {"global_step": 1234, "epoch": 2.0},
-        "config.json": {
+        "run.yaml": {"data_dir": str(data_dir), "learning_rate": 0.0005, "mask_probability": 0.3},
+        "model/config.json": {
             "model_type": "rrweb_bert",
             "num_hidden_layers": 2,
             "hidden_size": 16,
@@ -83,23 +90,29 @@ def run_dir(tmp_path):
             "max_position_embeddings": 128,
             "hidden_act": "gelu",
         },
-        "dataset_info.json": {
-            "name": "rrweb_sessions",
-            "source": "Recordings of a scripted browser on invented sites.",
-            "people": "none",
-            "licence": "Apache-2.0",
-            "typed_text": "masked",
-            "personal_text": "masked",
-            "split_rule": "By site.",
+        "data/dataset_info.json": {
             "splits": {"train": {"sessions": 1000, "events": 20000, "tokens": 300000}},
+            "split_by": "site",
+            "validation_share": 0.05,
+            "test_share": 0.1,
+            "files": 1234,
+            "rejected": 3,
+            "duplicates": [{"file": "a", "kept": "b"}],
+            "keep_typed_text": False,
+            "keep_personal_text": False,
         },
-        "resolved_config.yaml": {"learning_rate": 0.0005, "mask_probability": 0.3},
+        "data/about_data.yaml": {
+            "name": "made_up_sessions",
+            "source": "A script that invents recordings.",
+            "people": "None.",
+            "licence": "CC0-1.0",
+        },
     }
     for name, content in files.items():
-        (tmp_path / name).write_text(json.dumps(content))
-    (tmp_path / "git_commit.txt").write_text("0123abc\n")
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(content))  # JSON is YAML
     weights = {"a.weight": np.zeros((600, 16), np.float32), "a.bias": np.zeros(5, np.float32)}
-    save_file(weights, tmp_path / "model.safetensors")
+    save_file(weights, tmp_path / "model" / "model.safetensors")
     return tmp_path
 
 
@@ -123,10 +136,14 @@ def test_every_figure_of_the_run_is_in_the_card(run_dir):
         "| all | 300 | 1.733 | 5.66 | 25.0 % | **2.500** | 7.250 | 4.125 |",
         "| text | 200 | 2.079 | 8.00 | 25.0 % | **3.000** | 7.250 | 4.125 |",
         "1.62 bits per token less than the better of the two baselines",
-        "accelerate launch run_scripts/run_mlm.py run_scripts/configs/made_up.yaml",
+        "python run_scripts/run_mlm.py run_scripts/configs/made_up.yaml",
         "git commit `0123abc`, seed 17",
-        "1,234 (2.00 epochs), 1.50 hours at 12.5 windows per second",
+        "1,234 steps, 2.00 epochs, 1,234,567 tokens",
+        "1.50 hours, on 2 processes",
         "1 x Imaginary 9000",
+        "A script that invents recordings.",
+        "Of 1,234 files 3 could not be read and 1 were copies",
+        "by site, by hash of its name, 5 % for validation and 10 % for the test",
         "| `mask_probability` | `0.3` |",
         'name, revision = "user/made-up", "v9"',
         "codecarbon was not installed in this run",
@@ -173,17 +190,10 @@ def test_measured_energy_is_in_the_text_and_in_the_metadata(run_dir):
     assert card.data.to_dict()["co2_eq_emissions"]["emissions"] == pytest.approx(150)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "metrics.json",
-        "trainer_state.json",
-        "config.json",
-        "dataset_info.json",
-        "resolved_config.yaml",
-        "git_commit.txt",
-    ],
-)
+FILES = "metrics.json trainer_state.json run.yaml model/config.json data/dataset_info.json data/about_data.yaml".split()
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(run_dir, name):
     (run_dir / name).unlink()
     with pytest.raises(MissingFactError, match=re.escape(str(run_dir / name))):
@@ -193,12 +203,12 @@ def test_a_missing_file_is_named(run_dir, name):
 @pytest.mark.parametrize(
     ("name", "remove"),
     [
-        ("metrics.json", lambda content: content.pop("hardware")),
+        ("metrics.json", lambda content: content["train"].pop("hardware")),
         ("metrics.json", lambda content: content["test"]["classes"]["text"].pop("top1")),
         ("metrics.json", lambda content: content["test"]["baselines"].pop("unigram")),
-        ("dataset_info.json", lambda content: content.pop("people")),
-        ("dataset_info.json", lambda content: content["splits"]["train"].pop("events")),
-        ("config.json", lambda content: content.pop("hidden_act")),
+        ("data/about_data.yaml", lambda content: content.pop("people")),
+        ("data/dataset_info.json", lambda content: content["splits"]["train"].pop("events")),
+        ("model/config.json", lambda content: content.pop("hidden_act")),
         ("trainer_state.json", lambda content: content.pop("epoch")),
     ],
 )
@@ -209,16 +219,31 @@ def test_a_missing_value_is_named_with_its_file(run_dir, name, remove):
 
 
 def test_weights_that_are_not_there_cannot_be_counted(run_dir):
-    assert count_parameters(run_dir) == 9605
-    (run_dir / "model.safetensors").unlink()
+    assert count_parameters(run_dir / "model") == 9605
+    (run_dir / "model" / "model.safetensors").unlink()
     with pytest.raises(MissingFactError, match="safetensors"):
         render_card(run_dir)
 
 
-def test_the_run_script_writes_the_card_of_a_folder(run_dir, repository_root):
-    script = repository_root / "run_scripts" / "write_model_card.py"
-    run = subprocess.run(
-        [sys.executable, script, run_dir, "--repo-id", "user/x"], capture_output=True, text=True
-    )
-    assert run.returncode == 0, run.stderr
-    assert (run_dir / "README.md").read_text() == render_card(run_dir, repo_id="user/x")
+def test_kept_text_a_resumed_run_and_a_missing_commit_are_said(run_dir):
+    change(run_dir, "data/dataset_info.json", lambda info: info.update(keep_typed_text=True))
+    change(run_dir, "metrics.json", lambda metrics: metrics.update(git_commit=None))
+    change(run_dir, "metrics.json", lambda metrics: metrics["train"].update(resumed_from="checkpoint-80"))
+    card = render_card(run_dir)
+    assert "**Typed text:** kept, other than passwords." in card
+    assert "1.50 hours since it went on from checkpoint-80" in card
+    assert "installed from a package, not from git" in card
+
+
+def test_the_run_script_writes_the_card_of_a_folder(run_dir, repository_root, capsys):
+    about = repository_root / "model_cards" / "about_samples.yaml"
+    write_model_card.main([str(run_dir), "--repo-id", "user/x", "--about-data", str(about)])
+    assert capsys.readouterr().out.strip() == str(run_dir / "model" / "README.md")
+    expected = render_card(run_dir, repo_id="user/x", about_data=about)
+    assert (run_dir / "model" / "README.md").read_text() == expected
+    assert "Every visitor is a script" in expected
+
+
+def test_the_run_script_says_what_is_missing_in_one_line(tmp_path):
+    with pytest.raises(SystemExit, match=r"write_model_card: .*metrics\.json"):
+        write_model_card.main([str(tmp_path)])

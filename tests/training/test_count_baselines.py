@@ -89,14 +89,15 @@ def test_it_is_the_model_written_out_in_plain_python(train, positions):
             assert p[row, here[0] - low] == pytest.approx(probability(*here), rel=1e-9)
 
 
-def test_a_shown_token_is_true_half_of_the_time(train, positions):
+def test_a_shown_token_is_true_half_of_the_time():
     rng = np.random.default_rng(0)
-    text = rng.integers(520, len(TOKEN_CLASSES), (200, 60))
-    windows = Windows(framed(body) for body in text)
+    train, windows = (
+        Windows(framed(body) for body in rng.integers(520, len(TOKEN_CLASSES), (200, 60))) for _ in range(2)
+    )
     shown = MaskedPositions.from_windows(windows, masking())
     shown = shown.take(np.flatnonzero(shown.visible != MASK))
     mass = []
-    for rows, low, p in CountBaselines(masking(), 520, list(windows)).probabilities(shown):
+    for rows, low, p in CountBaselines(masking(), 520, list(train)).probabilities(shown, "unigram"):
         mass += p[np.arange(len(rows)), shown.visible[rows] - low].tolist()
     assert np.mean(mass) == pytest.approx(0.5, abs=0.02)
     assert np.mean(shown.visible == shown.true) == pytest.approx(0.5, abs=5 * 0.5 / math.sqrt(len(shown)))
@@ -105,9 +106,7 @@ def test_a_shown_token_is_true_half_of_the_time(train, positions):
 def test_independent_tokens_cost_their_entropy_and_neighbours_do_not_help():
     rng = np.random.default_rng(0)
     p = np.array([0.5, 0.25, 0.125, 0.125])
-    train, test = (
-        Windows(framed(row) for row in 600 + rng.choice(4, (n, 100), p=p)) for n in (400, 300)
-    )
+    train, test = (Windows(framed(row) for row in 600 + rng.choice(4, (n, 100), p=p)) for n in (400, 300))
     rule = masking()
     positions = MaskedPositions.from_windows(test, rule)
     hidden = positions.take(np.flatnonzero(positions.visible == MASK))

@@ -82,7 +82,7 @@ def test_the_share_is_exact_in_expectation_for_short_windows():
 
 
 def test_replacements_are_uniform_over_the_class():
-    gaps = np.flatnonzero(TOKEN_CLASSES == CLASSES.index("gap"))
+    gaps = np.flatnonzero(CLASSES.index("gap") == TOKEN_CLASSES)
     ids = np.array([2, BODY, *np.tile(gaps[0], 20_000), 3], dtype=np.uint16)
     masked, positions = masking(probability=1.0)(ids, np.random.default_rng(0))
     swapped = masked[positions][(masked[positions] != MASK) & (masked[positions] != gaps[0])]

@@ -10,7 +10,9 @@ def parse(tmp_path, text, *overrides):
 
 
 def test_the_command_line_overrides_the_file(tmp_path):
-    model, data, training = parse(tmp_path, "hidden_size: 64\nmax_length: 128\nlearning_rate: 1.0e-3\n", "--max_length", "32")
+    model, data, training = parse(
+        tmp_path, "hidden_size: 64\nmax_length: 128\nlearning_rate: 1.0e-3\n", "--max_length", "32"
+    )
     assert (model.hidden_size, data.max_length, training.learning_rate) == (64, 32, 1e-3)
 
 

@@ -7,8 +7,6 @@ font data (bytes), the way of the pointer between the first and the last point o
 points and its ends say how it moved).
 """
 
-import math
-
 from .rrweb_vocabulary import (
     CANVAS_CONTEXTS,
     CHANGES,
@@ -22,6 +20,7 @@ from .rrweb_vocabulary import (
     scroll_name,
 )
 
+LARGEST_NUMBER = 1e12
 TARGET_CHARACTERS = 32
 CHANGED_CHARACTERS = 120
 PAYLOAD_LEAVES = 12
@@ -29,8 +28,8 @@ CHANGED_ATTRIBUTES = 8
 
 
 def number(value):
-    """Returns `value` if it is a finite number, else None."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    """Returns `value` if it is a number that a page can mean, else None."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER:
         return value
     return None
 
@@ -52,11 +51,10 @@ class ActionWriter:
         vocabulary (`StructuralVocabulary`).
         encoder (`TextEncoder`).
         tree (`TreeWriter`).
-        keep_typed_text (`bool`): write the value of an input instead of its length.
     """
 
-    def __init__(self, vocabulary, encoder, tree, keep_typed_text=False):
-        self.encoder, self.tree, self.keep_typed_text = encoder, tree, keep_typed_text
+    def __init__(self, vocabulary, encoder, tree):
+        self.encoder, self.tree = encoder, tree
         ids = vocabulary.ids
         self.sources = [ids[f"[source:{name}]"] for name in SOURCES]
         self.interactions = [ids[f"[do:{name}]"] for name in INTERACTIONS]
@@ -111,7 +109,7 @@ class ActionWriter:
         if tag in ("input", "button"):
             kind = attributes.get("type") or ("text" if tag == "input" else None)
             if kind is not None:
-                out.append(self.tree.types.get(kind) or self.tree.types["other"])
+                out.append(self.tree.types.get(str(kind).lower()) or self.tree.types["other"])
         role = attributes.get("role")
         if role is not None:
             out.append(self.tree.roles.get(role) or self.tree.roles["other"])
@@ -169,12 +167,7 @@ class ActionWriter:
         if len(text) < window.typed_lengths.get(key, 0):
             out.append(self.input["erased"])
         window.typed_lengths[key] = len(text)
-        value = self.tree.value(attributes, text)
-        if self.keep_typed_text and value[0] == self.input["typed"]:
-            out.append(self.input["typed"])
-            out += self.encoder.encode(text)
-        else:
-            out += value
+        out += self.tree.value(attributes, text)
 
     def selection(self, data, window, out, borders):
         ranges = rows(data.get("ranges"))
@@ -204,12 +197,10 @@ class ActionWriter:
             out += (self.change["remove"], self.count(len(removed)))
             if elements:
                 self.target(elements[0]["id"], window, out)
+            mirror.forget(removed)
         adds = window.well_formed_adds(data.get("adds"))
         if adds:
             self._added(adds, window, out, borders)
-        if removed:
-            mirror.forget([node for node in removed if mirror.parents.get(node["id"]) not in mirror.nodes
-                           or node not in mirror.children(mirror.parents[node["id"]])])
         for change in rows(data.get("texts")):
             self._text_changed(change, window, out, borders)
         for change in rows(data.get("attributes")):
@@ -250,7 +241,7 @@ class ActionWriter:
         if tag in ("style", "script"):
             return
         if mirror.is_typed(key):
-            out += self.encoder.typed_value(len(value))
+            out += self.tree.typed_text(value)
         else:
             out += window.encode(value, CHANGED_CHARACTERS)
 
@@ -337,8 +328,8 @@ class ActionWriter:
             out += window.encode(define["name"], TARGET_CHARACTERS)
 
     def payload(self, value, window, out):
-        """Appends the leaves of any JSON value as words, `key value`, at most PAYLOAD_LEAVES of them."""
-        leaf, leaves, pending = self.tree.attributes["data"], 0, [("", value)]
+        """Appends the leaves of any JSON value, each as key and value, at most PAYLOAD_LEAVES of them."""
+        leaf, of_key, leaves, pending = self.tree.attributes["data"], self.tree.attributes["value"], 0, [("", value)]
         while pending:
             key, current = pending.pop()
             if isinstance(current, dict):
@@ -351,7 +342,10 @@ class ActionWriter:
             elif current is not None and current != "":
                 leaves += 1
                 out.append(leaf)
-                out += window.encode(f"{key} {current}".strip(), 2 * TARGET_CHARACTERS)
+                if key:  # apart from its value, so that a value is recognised as what somebody typed
+                    out += window.encode(key, TARGET_CHARACTERS)
+                    out.append(of_key)
+                out += window.encode(str(current), 2 * TARGET_CHARACTERS)
 
 
 def _style_text(value):

@@ -196,9 +196,9 @@ class _Part:
         self.seen = "nothing"  # for the error when there is no event
         self.times, self.windows, self.items = [], [], []
 
-    def read(self, root, skipped: Counter) -> "_Part":
-        self.seen = describe(root)
-        for window, leaf in flatten(root):
+    def read(self, values: list, skipped: Counter) -> "_Part":
+        self.seen = describe(values[0] if len(values) == 1 else values)
+        for window, leaf in (found for value in values for found in flatten(value)):
             if leaf.__class__ in PIECES:
                 for index, (inner, element) in enumerate(flatten(loads(leaf), window)):
                     self._add(inner, element, skipped, (leaf, index))
@@ -221,18 +221,14 @@ def _read_parts(source, skipped: Counter) -> list[_Part]:
     if isinstance(source, Session):
         part = _Part()
         part.items = list(source.events.items if isinstance(source.events, LazyEvents) else source.events)
-        part.times = [event["timestamp"] for event in part.items]
+        part.times = [event["timestamp"] for event in source.events]
         part.windows = source.window_of or [None] * len(part.items)
         skipped.update(source.skipped)
         return [part]
     if isinstance(source, os.PathLike):
         return _read_path(Path(source), skipped)
     if isinstance(source, str):
-        if (
-            source.strip()
-            and not is_packed(source)
-            and source.lstrip("\ufeff \t\r\n")[:1] not in ("[", "{", '"')
-        ):
+        if source.strip() and not is_packed(source) and source.lstrip("\ufeff \t\r\n")[:1] not in ("[", "{", '"'):
             raise SessionFormatError(
                 f"expected JSON text, got the str {source[:60]!r}; it is never a path: pass pathlib.Path()",
                 0,
@@ -242,7 +238,7 @@ def _read_parts(source, skipped: Counter) -> list[_Part]:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _read_bytes(bytes(source), skipped)
     if isinstance(source, (list, tuple, dict)):
-        return [_Part().read(source, skipped)]
+        return [_Part().read([source], skipped)]
     raise SessionFormatError(
         "expected one session as a list of events, a dict, JSON text (str or bytes) or a path (os.PathLike), "
         f"got {type(source).__name__}; pass the events as a list"
@@ -254,13 +250,14 @@ def _read_path(path: Path, skipped: Counter) -> list[_Part]:
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
         if not files:
-            raise SessionFormatError(
-                f"expected the parts of one session in {path}, got no file; check the folder"
-            )
+            raise SessionFormatError(f"expected the parts of one session in {path}, got no file; check the folder")
     parts = []
     for file in files:
         with _placed(0, f"{file}: "):
-            parts += _read_bytes(file.read_bytes(), skipped)
+            found = _read_bytes(file.read_bytes(), skipped)
+        for part in found:
+            part.seen = f"{part.seen} in {file}"
+        parts += found
     return parts
 
 
@@ -273,9 +270,7 @@ def _read_bytes(data: bytes, skipped: Counter) -> list[_Part]:
         return _read_bytes(data.decode("utf-16", "replace").encode("utf-8", "backslashreplace"), skipped)
     begin = NOT_BLANK.search(data)
     if begin is None:
-        raise SessionFormatError(
-            f"expected a recording, got {len(data)} bytes with nothing in them; record again", 0
-        )
+        raise SessionFormatError(f"expected a recording, got {len(data)} bytes with nothing in them; record again", 0)
     if begin[0] == b"{" and (header := SEGMENT_HEADER.match(data)):
         return _read_segments(data, header, skipped)
     if begin[0] in (b"[", b"{", b'"'):
@@ -298,9 +293,7 @@ def _read_segments(data: bytes, header, skipped: Counter) -> list[_Part]:
     while header:
         number, end = loads(header[1]).get("segment_id"), header.end()
         if end == len(data):
-            raise SessionFormatError(
-                "expected events after the segment's header, got the end; fetch it again", end
-            )
+            raise SessionFormatError("expected events after the segment's header, got the end; fetch it again", end)
         if is_deflated(data[end : end + 2]):
             text, end = inflate_once(data, end)
             with _placed(0, "in the decompressed data: "):
@@ -314,9 +307,7 @@ def _read_segments(data: bytes, header, skipped: Counter) -> list[_Part]:
         parts += found
         header = SEGMENT_HEADER.match(data, end)
     if NOT_BLANK.search(data, end):
-        raise SessionFormatError(
-            "expected the header of another segment, got other bytes; fetch it again", end
-        )
+        raise SessionFormatError("expected the header of another segment, got other bytes; fetch it again", end)
     return parts
 
 
@@ -331,9 +322,9 @@ def _read_text(data: bytes, start: int, skipped: Counter) -> _Part:
         except SessionFormatError:
             lines = False  # the first line is no complete value: one JSON text with line breaks in it
     if not lazy:
-        return _Part().read(_read_lines(data, loads) if lines else loads(data), skipped)
+        return _Part().read(_read_lines(data, loads) if lines else [loads(data)], skipped)
     try:
-        return _Part().read(_read_lines(data, memoryview) if lines else outline(data, ENVELOPE_KEYS), skipped)
+        return _Part().read(_read_lines(data, memoryview) if lines else [outline(data, ENVELOPE_KEYS)], skipped)
     except SessionFormatError:
         # Something inside a piece, which does not know where in the text it is: look again, slowly.
         _read_lines(data, loads) if lines else outline_slowly(data, ENVELOPE_KEYS)
@@ -409,8 +400,9 @@ def _find_duplicates(order: list, times: list, windows: list, items: list) -> se
         marks = [data.get("source"), data.get("id")]
         # Events that differ in this are different; fingerprints, which cost more, are for the others.
         key = (windows[index], event["type"], len(data), *(mark for mark in marks if mark.__class__ is int))
-        seen = groups.setdefault(key, event)
-        if seen is event:
+        seen = groups.get(key)
+        if seen is None:
+            groups[key] = event
             continue
         if seen.__class__ is dict:
             seen = groups[key] = {fingerprint(seen)}

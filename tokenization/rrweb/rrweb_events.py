@@ -23,7 +23,7 @@ DUPLICATE = "duplicate"  # left out: equal to another event of that window and m
 OUT_OF_ORDER = "out of order"  # repaired: older than an event before it in its window and part
 
 MAX_TIMESTAMP_MS = 8.64e15  # the last moment of JavaScript's Date
-MAX_NESTING = 8  # wrappings inside wrappings
+MAX_NESTING = 20  # wrappings inside wrappings
 
 # Names under which lists of events are found, the likeliest first; names of objects of such lists by window.
 LIST_KEYS = ("events", "rrweb_data", "rrwebEvents", "rrweb", "snapshots", "data")
@@ -92,14 +92,15 @@ def unwrap(element: dict) -> list | None:
     for key in LIST_KEYS:
         if isinstance(element.get(key), list) and element[key]:
             return [(None, element[key])]
-    if "type" in element or "timestamp" in element:
-        return None  # an event with something missing
+    broken_event = "type" in element or "timestamp" in element
+    for key in LIST_KEYS:
+        if isinstance(element.get(key), (dict, str)) and element[key] and not (key == "data" and broken_event):
+            return [(None, element[key])]
+    if broken_event:
+        return None
     for key in WINDOW_MAP_KEYS:
         if isinstance(element.get(key), dict):
             return list(element[key].items())
-    for key in LIST_KEYS:
-        if isinstance(element.get(key), (dict, str)) and element[key]:
-            return [(None, element[key])]
     return [] if any(isinstance(element.get(key), list) for key in LIST_KEYS) else None
 
 

@@ -16,9 +16,7 @@ try:
 except ImportError:
     msgspec = None
 
-QUIET_BYTES = (
-    100_000  # from here on the collector rests: all it does is walk over what the parser has just made
-)
+QUIET_BYTES = 100_000  # from here on the collector rests: all it does is walk over what the parser has just made
 SHALLOW = 4  # containers above this depth are tried with the C scanner before `parse_deep` opens them itself
 
 REFUSED = (UnicodeError, RecursionError, *((msgspec.MsgspecError,) if msgspec is not None else ()))
@@ -112,9 +110,9 @@ def decode_text(source) -> str:
 def outline(source, keys: frozenset):
     """The outermost lists of a JSON text, cut into pieces that `loads` reads one by one.
 
-    A list comes back as a list of pieces; an object as a dict in which the containers under `keys` are
-    outlined in the same way and everything else is read. An object that is itself an event (it has `type` and
-    `timestamp`) is read whole. The pieces are views of `source`: nothing is copied.
+    A list comes back as a list of pieces; an object as a dict in which the containers under `keys` are outlined in
+    the same way and everything else is read. An object that is itself an event (it has `type` and `timestamp`) is
+    read whole, and so is a pair that starts with a string. The pieces are views of `source`: nothing is copied.
 
     Args:
         source: UTF-8 JSON text as `bytes`.
@@ -228,7 +226,8 @@ def parse_deep(text: str, position: int):
 def _outline_fast(source, keys: frozenset):
     first = _first_byte(memoryview(source))[0]
     if first == b"[":
-        return msgspec.json.decode(source, type=list[msgspec.Raw])
+        pieces = msgspec.json.decode(source, type=list[msgspec.Raw])
+        return loads(source) if _may_be_pair(pieces) else pieces
     if first != b"{":
         return loads(source)
     members = msgspec.json.decode(source, type=dict[str, msgspec.Raw])
@@ -264,9 +263,13 @@ def _step(text: str, position: int, keys: frozenset, piece):
         if after != ",":
             raise JSONDecodeError("Expecting ',' delimiter", text, position - 1)
         position = _skip(text, position).end()
-    if first == "{" and "type" in found and "timestamp" in found:
+    if _may_be_pair(found) if first == "[" else "type" in found and "timestamp" in found:
         return _value(text, start)
     return found, position
+
+
+def _may_be_pair(pieces: list) -> bool:
+    return len(pieces) == 2 and memoryview(pieces[0])[:1] == b'"'
 
 
 def _scan(text: str, position: int):

@@ -6,13 +6,14 @@ One event is one group of tokens: the gap since the event before, what happened,
 
 from collections import Counter
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
 from .rrweb_actions import ActionWriter, node_id, number, rows
 from .rrweb_address import address_parts, page_key
+from .rrweb_echoes import TypedEchoes
 from .rrweb_mirror import DomMirror
-from .rrweb_privacy import TypedEchoes
 from .rrweb_tree import TreeWriter, well_formed
 from .rrweb_vocabulary import EVENT_TYPES, HEIGHTS, N_GAPS, WIDTHS, count_bucket, log2_bucket, size_bucket
 from .rrweb_windows import TokenizedSession
@@ -31,7 +32,7 @@ class BrowserWindow:
         self.width, self.height = 1024.0, 768.0
         self.page, self.page_ids = None, ()
         self.scrolls, self.typed_lengths = {}, {}
-        self.page_starts = {}  # page -> where in the session's tokens it was first told
+        self.told = {}  # page -> the groups of its last snapshot, and all groups told of it since the first
 
     def resize(self, width, height):
         width, height = number(width), number(height)
@@ -72,8 +73,8 @@ class SessionLinearizer:
 
     def __init__(self, vocabulary, encoder, keep_typed_text=False):
         self.encoder, self.keep_typed_text = encoder, keep_typed_text
-        self.tree = TreeWriter(vocabulary, encoder)
-        self.actions = ActionWriter(vocabulary, encoder, self.tree, keep_typed_text)
+        self.tree = TreeWriter(vocabulary, encoder, keep_typed_text)
+        self.actions = ActionWriter(vocabulary, encoder, self.tree)
         ids = vocabulary.ids
         self.event_types = [ids[f"[event:{name}]"] for name in EVENT_TYPES]
         self.markers = {kind: ids[f"[{kind}]"] for kind in ("page", "query", "fragment")}
@@ -152,6 +153,8 @@ class SessionLinearizer:
             del borders[first_border:]
             del out[start:]
             out.append(self.unknown)
+        if event_type == 3 and len(borders) > first_border and window.page in window.told:
+            window.told[window.page][1].update(_groups(out, borders, first_border))
         if len(borders) - first_border > 1:
             self._collapse_repeats(out, borders, first_border)
 
@@ -169,9 +172,13 @@ class SessionLinearizer:
                 out.append(self.unknown)
                 return
             self._page(node, window, out, borders)
-        known_from = window.page_starts.setdefault(window.page, start)
-        if known_from != start:
-            self._keep_what_changed(known_from, start, first_border, out, borders)
+        groups = _groups(out, borders, first_border)
+        known = window.told.get(window.page)
+        if known is not None:
+            del out[start:], borders[first_border:]
+            self._changed_groups(groups, *known, out, borders)
+        now = set(groups)
+        window.told[window.page] = (now, now | known[1] if known else set(groups))
         offset = data.get("initialOffset")
         if isinstance(offset, dict) and (number(offset.get("top")) or 0) > 0:
             window.scrolls[node["id"]] = (number(offset.get("left")) or 0, offset["top"])
@@ -181,33 +188,24 @@ class SessionLinearizer:
         window.scrolls, window.typed_lengths = {}, {}
         self.tree.write([node], None, window.mirror, window.encode, out, borders)
 
-    def _keep_what_changed(self, known_from, start, first_border, out, borders):
-        """Reduces a page that was told before to the nodes that were not, and the number of those now gone."""
-        new = borders[first_border:]
-        bounds = [*borders, len(out)]
-        told = bounds.index(next((b for b in borders if b >= known_from), len(out)))
-        before = {tuple(out[a:b]) for a, b in zip(bounds[told:first_border], bounds[told + 1 :], strict=False)}
-        groups = [tuple(out[a:b]) for a, b in zip(new, bounds[first_border + 1 :], strict=True)]
-        now = set(groups)
-        del out[start:], borders[first_border:]
+    def _changed_groups(self, groups, last, told, out, borders):
+        """Writes of a page that was told before the nodes that were not, and how many of the last are now gone."""
         out.append(self.same_page)
-        for group in groups:
-            if group not in before:
-                before.add(group)
+        for group in dict.fromkeys(groups):
+            if group not in told:
                 borders.append(len(out))
                 out += group
-        gone = len(before - now)
+        gone = len(last.difference(groups))
         if gone:
             borders.append(len(out))
             out += (self.removed, self.count0 + count_bucket(gone))
 
     def _collapse_repeats(self, out, borders, first_border):
         """Writes a run of equal nodes once, followed by how often it stood there."""
-        bounds = [*borders[first_border:], len(out)]
-        groups = [out[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
-        if not any(a == b for a, b in zip(groups, groups[1:], strict=False)):
+        groups = _groups(out, borders, first_border)
+        if not any(a == b for a, b in pairwise(groups)):
             return
-        del out[bounds[0] :], borders[first_border:]
+        del out[borders[first_border] :], borders[first_border:]
         i = 0
         while i < len(groups):
             run = 1
@@ -250,6 +248,11 @@ class SessionLinearizer:
             out += self._address(data["url"], window.encode)
         if data.get("failed"):
             out.append(self.failed)
+
+
+def _groups(out, borders, first_border):
+    """Returns the tokens of each node from a border on, as tuples."""
+    return [tuple(out[a:b]) for a, b in pairwise([*borders[first_border:], len(out)])]
 
 
 def _remembering(encode):

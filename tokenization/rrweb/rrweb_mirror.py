@@ -4,6 +4,8 @@ Serialized nodes are never modified, they may belong to the caller: children, at
 mutation changed are kept in tables of their own beside them.
 """
 
+import re
+
 ACTIONABLE = frozenset("a button input select textarea label summary option video audio canvas img".split())
 ACTIONABLE_ROLES = frozenset(
     "button checkbox combobox link listbox menuitem menuitemcheckbox menuitemradio option radio searchbox slider "
@@ -13,7 +15,7 @@ CLIMB = 5
 LABEL_NODES = 48
 CONTAINER_NODES = 12
 LABEL_ATTRIBUTES = ("aria-label", "placeholder", "alt", "title", "name")
-EDITOR_CLASSES = ("ace_", "cm-", "CodeMirror", "monaco-", "ProseMirror", "ql-editor", "note-editable", "tox-edit")
+EDITOR_CLASSES = re.compile(r"(?<!\S)(?:ace_|cm-|CodeMirror|monaco-|ProseMirror|ql-editor|note-editable|tox-edit)")
 
 
 def is_editor(attributes):
@@ -24,7 +26,13 @@ def is_editor(attributes):
     if attributes.get("role") in ("textbox", "searchbox"):
         return True
     names = attributes.get("class")
-    return isinstance(names, str) and names.startswith(EDITOR_CLASSES)
+    return isinstance(names, str) and EDITOR_CLASSES.search(names) is not None
+
+
+def is_password(attributes):
+    """Returns whether an element with these attributes is, or once was, a field for a password."""
+    kind = attributes.get("type")
+    return (isinstance(kind, str) and kind.lower() == "password") or "data-rr-is-password" in attributes
 
 
 class DomMirror:
@@ -67,6 +75,8 @@ class DomMirror:
                 after["style"] = ""  # a change of single properties: no token comes from the whole declaration
             else:
                 after[name] = value
+        if is_password(before) and not is_password(after):  # "show password": it stays one
+            after["data-rr-is-password"] = "true"
         self.changed_attributes[node_id] = after
         return before
 
@@ -88,15 +98,21 @@ class DomMirror:
         return removed
 
     def forget(self, removed):
-        """Drops removed nodes and their descendants from the tables, unless they were added again meanwhile."""
+        """Drops removed nodes and their descendants from the tables, but for descendants that moved elsewhere."""
         pending = [(node["id"], node) for node in removed]
         while pending:
             node_id, node = pending.pop()
             if self.nodes.get(node_id) is not node:
                 continue
             pending += [(child["id"], child) for child in self.children(node_id)]
-            for table in (self.nodes, self.parents, self.changed_children, self.changed_attributes, self.changed_texts):
-                table.pop(node_id, None)
+            self.nodes.pop(node_id)
+            self.parents.pop(node_id, None)
+            self.forget_changes(node_id)
+
+    def forget_changes(self, node_id):
+        """Drops what mutations changed of a node."""
+        for table in (self.changed_children, self.changed_attributes, self.changed_texts):
+            table.pop(node_id, None)
 
     def insert(self, adds):
         """Inserts `[{parentId, nextId, node}]` in the order the document will have.
@@ -134,10 +150,12 @@ class DomMirror:
             node = entry["node"]
             node_id = node["id"]
             self.nodes[node_id], self.parents[node_id] = node, parent_id
-            for table in (self.changed_children, self.changed_attributes, self.changed_texts):
-                table.pop(node_id, None)
+            self.forget_changes(node_id)
             added[node_id] = entry
         old = [c for c in self.children(parent_id) if c["id"] not in added]
+        if any(entry["node"].get("type") == 0 for entry in entries):  # a frame that loads again holds one document
+            self.forget([c for c in old if c.get("type") == 0])
+            old = [c for c in old if c.get("type") != 0]
         known = {c["id"] for c in old}
         for entry in added.values():
             next_id = entry.get("nextId")
@@ -216,6 +234,8 @@ class DomMirror:
                     words.append(text)
                     length += len(text)
             elif node_type == 2 and current.get("tagName") not in ("script", "style", "svg", "textarea"):
+                if is_editor(self.attributes(current["id"])):
+                    continue
                 pending.extend(reversed(self.children(current["id"])))
         return " ".join(words)
 

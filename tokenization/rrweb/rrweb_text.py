@@ -5,6 +5,7 @@ words are therefore remembered, and the BPE runs once for each distinct word.
 """
 
 import re
+from urllib.parse import unquote
 
 from .rrweb_privacy import personal_spans
 from .rrweb_vocabulary import N_LENGTHS, log2_bucket
@@ -15,19 +16,38 @@ WORDS = re.compile(r" ?[^\W\d_]+| ?\d{1,3}| ?(?:[^\w\s]|_)+|\s+")
 WORD_SEPARATOR = "\x1f"
 LONGEST_WORD = 64
 REMEMBERED = 200_000
+ESCAPES_IN_ESCAPES = 3
+LONGEST_PERSONAL = 256
+
+
+_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 
 
 def clean_text(text):
     """Returns `text` with white space and control characters folded to single spaces, lone surrogates replaced.
 
-    >>> clean_text("  Sign\\n in\\x00 ")
-    'Sign in'
+    Percent escapes of valid UTF-8 are read: an address in a text or payload must not hide what it says.
+
+    >>> clean_text("  Sign\\n in\\x00 "), clean_text("/?q=caf%C3%A9")
+    ('Sign in', '/?q=café')
     """
+    if "%" in text:
+        for _ in range(ESCAPES_IN_ESCAPES):
+            text, before = _PERCENT.sub(_unescaped, text), text
+            if text == before:
+                break
     text = " ".join(text.split())
     if not text.isprintable():
         text = "".join(c if c.isprintable() else "\ufffd" if "\ud800" <= c <= "\udfff" else " " for c in text)
         text = " ".join(text.split())
     return text
+
+
+def _unescaped(match):
+    try:
+        return unquote(match[0], errors="strict")
+    except UnicodeDecodeError:
+        return match[0]
 
 
 class TextEncoder:
@@ -111,8 +131,12 @@ class TextEncoder:
     def _encode_span(self, text, limit, typed_spans):
         shown = text
         if len(text) > limit:
-            cut = text.rfind(" ", 0, limit)  # never inside a word: half an address is still somebody's
-            shown = text[: cut if cut > 0 else limit]
+            cut = text.rfind(" ", 0, limit)
+            cut = cut if cut > 0 else limit
+            if not self.keep_personal_text:  # half an address is still somebody's: it is taken in, as its placeholder
+                spans = personal_spans(text[: limit + LONGEST_PERSONAL])
+                cut = next((end for start, end, _ in spans if start < cut < end), cut)
+            shown = text[:cut]
         ids, at = [], 0
         for start, end in typed_spans:
             if start >= len(shown):
@@ -121,7 +145,7 @@ class TextEncoder:
             ids += self.typed_value(end - start)
             at = end
         ids += self._encode_personal(shown[at:])
-        if shown is not text:
+        if len(shown) < len(text):
             ids += (self.more, self.length(len(text)))
         return ids
 

@@ -9,7 +9,7 @@ holds it. Left out, with the reason:
   style by a mutation is told, and a frame's address is kept.
 """
 
-from .rrweb_mirror import is_editor
+from .rrweb_mirror import is_editor, is_password
 
 SILENT = frozenset("script style noscript link meta base svg template math object embed".split())
 SPOKEN = frozenset(  # elements that are told even where they are empty
@@ -36,9 +36,11 @@ class TreeWriter:
     Args:
         vocabulary (`StructuralVocabulary`).
         encoder (`TextEncoder`): for lengths and typed values.
+        keep_typed_text (`bool`): write what was typed instead of its length; never a password.
     """
 
-    def __init__(self, vocabulary, encoder):
+    def __init__(self, vocabulary, encoder, keep_typed_text=False):
+        self.keep_typed_text = keep_typed_text
         ids = vocabulary.ids
         self.encoder = encoder
         self.tags = {t[5:-1]: i for t, i in ids.items() if t.startswith("[tag:")}
@@ -74,26 +76,35 @@ class TreeWriter:
             KeyError, TypeError, AttributeError, ValueError: for a malformed node; see `well_formed`.
         """
         all_nodes, parents, changed = mirror.nodes, mirror.parents, mirror.changed_children
-        tags, encoder = self.tags, self.encoder
+        tags = self.tags
         spoken, silent_tags, spoken_attributes = SPOKEN, SILENT, SPOKEN_ATTRIBUTES
         stack, siblings = [], iter(nodes)
+        visited = set()
         # One iterator a level on an explicit stack: a page may be nested deeper than Python may recurse.
         while True:
             for node in siblings:
                 node_id = node["id"]
+                if changed:  # in a mutation a malformed node may hang below itself, or take the id of an older one
+                    if node_id in visited:
+                        continue
+                    visited.add(node_id)
+                    if all_nodes.get(node_id) is not node:
+                        mirror.forget_changes(node_id)
                 all_nodes[node_id] = node
                 parents[node_id] = parent_id
                 node_type = node["type"]
                 if node_type == 3:
                     if silent:
                         continue
-                    ids = encode(node["textContent"])
+                    text = node["textContent"]
+                    # Typed text never reaches `encode`: learning a vocabulary counts what does.
+                    ids = encode(text) if not typed else self.typed_text(text) if text.strip() else ()
                     if ids:
                         borders.append(len(out))
                         if parent_tag is not None:
                             out.append(parent_tag)
                             parent_tag = None
-                        out += encoder.typed_value(len(node["textContent"])) if typed else ids
+                        out += ids
                     continue
                 below = changed.get(node_id) if changed else None
                 if below is None:
@@ -132,7 +143,8 @@ class TreeWriter:
         if tag in ("input", "button"):
             kind = attributes.get("type")
             if kind is not None or tag == "input":
-                out.append(self.types.get(kind if kind is not None else "text") or self.types["other"])
+                kind = kind.lower() if isinstance(kind, str) else "text" if kind is None else "other"
+                out.append(self.types.get(kind) or self.types["other"])
         for name, value in attributes.items():
             if name in TEXT_ATTRIBUTES:
                 if isinstance(value, str) and value:
@@ -180,11 +192,16 @@ class TreeWriter:
 
     def value(self, attributes, value):
         """Returns the ids that stand for what a field holds: password, masked or typed, with its length."""
-        if attributes.get("type") == "password" or "data-rr-is-password" in attributes:
+        if is_password(attributes):
             return (self.states["password"],)
-        text = value if isinstance(value, str) else "" if value is None else str(value)
+        return self.typed_text(value if isinstance(value, str) else "" if value is None else str(value))
+
+    def typed_text(self, text):
+        """Returns the ids that stand for a text that was typed: its length, or the text if that is kept."""
         if text and not text.strip("* "):
             return self.encoder.masked_value(len(text))
+        if self.keep_typed_text:
+            return (self.encoder.typed, *self.encoder.encode(text))
         return self.encoder.typed_value(len(text))
 
 

@@ -52,6 +52,7 @@ class WindowTokens:
     elapsed: int
     first_gap: int
     n_gaps: int
+    switch: int
 
     @classmethod
     def from_vocabulary(cls, vocabulary):
@@ -59,7 +60,7 @@ class WindowTokens:
         ids = vocabulary.ids
         gaps = sum(token.startswith("[gap:") for token in vocabulary.tokens)
         names = ("[CLS]", "[SEP]", "[body]", "[continued]", "[elapsed]", "[gap:0]")
-        return cls(*(ids[name] for name in names), gaps)
+        return cls(*(ids[name] for name in names), gaps, ids["[switch]"])
 
 
 def window_header(session, start, max_length, tokens):
@@ -79,8 +80,9 @@ def window_header(session, start, max_length, tokens):
         gap = min(elapsed_ms.bit_length(), tokens.n_gaps - 1)
         header += [tokens.elapsed, tokens.first_gap + gap, *context[: max_length // 4].tolist()]
         event_start = int(session.event_offsets[event])
-        if event_start != start:  # the event's second token is its kind: the first is the gap before it
-            header += [tokens.continued, *session.ids[event_start + 1 : event_start + 2].tolist()]
+        if event_start != start:  # after the gap stands the event's kind, or the browser window and then the kind
+            kind = session.ids[event_start + 1 : event_start + 4].tolist()
+            header += [tokens.continued, *(kind if kind[0] == tokens.switch else kind[:1])]
     return np.array([*header, tokens.body], dtype=np.uint16)
 
 
@@ -135,8 +137,9 @@ def cut_windows(session, max_length, tokens):
 def draw_window(session, max_length, tokens, rng):
     """Returns one random window as `uint16` ids of at most W tokens.
 
-    The start is uniform over the tokens from which a full window remains, then moved back to the border
-    of its event, or of its node where the event is larger than a window.
+    The start is uniform over the tokens from which half a window remains (headers and borders make windows
+    shorter than `max_length`: else the end of a session would never be drawn), then moved back to the border of
+    its event, or of its node where the event is larger than a window.
 
     Args:
         session (`TokenizedSession`).
@@ -146,7 +149,7 @@ def draw_window(session, max_length, tokens, rng):
     """
     _check_length(max_length)
     capacity = max_length - 2
-    start = int(rng.integers(0, max(1, len(session.ids) - capacity + 1)))
+    start = int(rng.integers(0, max(1, len(session.ids) - max_length // 2 + 1) if len(session.ids) > capacity else 1))
     event = int(np.searchsorted(session.event_offsets, start, side="right")) - 1
     first, last = (int(i) for i in session.event_offsets[event : event + 2])
     if last - first <= capacity:

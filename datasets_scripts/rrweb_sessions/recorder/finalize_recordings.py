@@ -90,9 +90,7 @@ def shows_task(row: dict, events: list[dict]) -> bool:
         return count["inputs"] > 0 or count["mutations"] > 20
     if task == "browse-docs":
         return count["pages"] > 1 or count["scrolls"] > 2
-    touched = sum(
-        event["type"] == INCREMENTAL and event["data"]["source"] == MOUSE_INTERACTION for event in events
-    )
+    touched = sum(event["type"] == INCREMENTAL and event["data"]["source"] == MOUSE_INTERACTION for event in events)
     return touched > 2 or count["scrolls"] > 2
 
 

@@ -45,7 +45,8 @@ npm_install() { # npm_install FOLDER PACKAGE...
   mkdir -p "$folder"
   [ -f "$folder/package.json" ] || echo '{ "private": true }' > "$folder/package.json"
   # Old templates ask for peers that exclude one another; none of those peers is needed to serve the pages.
-  npm install --prefix "$folder" --ignore-scripts --legacy-peer-deps --no-audit --no-fund --loglevel=error "$@"
+  npm install --prefix "$folder" --ignore-scripts --legacy-peer-deps \
+    --no-audit --no-fund --loglevel=error "$@"
 }
 
 if wanted chromium && ! command -v chromium > /dev/null; then

@@ -89,9 +89,7 @@ WRAPPINGS: dict[str, Callable[[list[dict]], bytes]] = {
     "webext_session.json": lambda events: to_json(
         {"session": {"id": "x", "name": "demo", "recorderVersion": "2"}, "events": events}
     ).encode(),
-    "rrweb_data_key.json": lambda events: to_json(
-        {"session_guid": "x", "rrweb_data": events, "metadata": {}}
-    ).encode(),
+    "rrweb_data_key.json": lambda events: to_json({"session_guid": "x", "rrweb_data": events, "metadata": {}}).encode(),
 }
 
 

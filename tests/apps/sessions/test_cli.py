@@ -7,74 +7,11 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 import pytest
+from invented_sessions import session
 
 from traceformers import cli
 
-EVENTS = [
-    {
-        "type": 4,
-        "timestamp": 1000,
-        "data": {"href": "https://shop.example/cart", "width": 1280, "height": 720},
-    },
-    {
-        "type": 2,
-        "timestamp": 1010,
-        "data": {
-            "initialOffset": {"left": 0, "top": 0},
-            "node": {
-                "type": 0,
-                "id": 1,
-                "childNodes": [
-                    {
-                        "type": 2,
-                        "id": 2,
-                        "tagName": "html",
-                        "attributes": {},
-                        "childNodes": [
-                            {
-                                "type": 2,
-                                "id": 3,
-                                "tagName": "body",
-                                "attributes": {},
-                                "childNodes": [
-                                    {
-                                        "type": 2,
-                                        "id": 4,
-                                        "tagName": "button",
-                                        "attributes": {},
-                                        "childNodes": [{"type": 3, "id": 5, "textContent": "Pay now"}],
-                                    },
-                                    {
-                                        "type": 2,
-                                        "id": 6,
-                                        "tagName": "p",
-                                        "attributes": {},
-                                        "childNodes": [
-                                            {
-                                                "type": 3,
-                                                "id": 7,
-                                                "textContent": "Receipt to ann.lee@mail.example",
-                                            }
-                                        ],
-                                    },
-                                    {
-                                        "type": 2,
-                                        "id": 8,
-                                        "tagName": "input",
-                                        "attributes": {"type": "text"},
-                                        "childNodes": [],
-                                    },
-                                ],
-                            }
-                        ],
-                    }
-                ],
-            },
-        },
-    },
-    {"type": 3, "timestamp": 2000, "data": {"source": 5, "id": 8, "text": "walrus", "isChecked": False}},
-    {"type": 3, "timestamp": 3000, "data": {"source": 2, "type": 2, "id": 4, "x": 10, "y": 10}},
-]
+EVENTS = session(["Pay now"], clicks=[0], typed="walrus", paragraph="Receipt to ann.lee@mail.example")
 
 
 class Finished(NamedTuple):

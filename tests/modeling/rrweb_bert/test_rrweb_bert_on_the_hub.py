@@ -6,6 +6,7 @@ import re
 import pytest
 import torch
 from assertions import assert_loads_without_our_package, assert_save_load_keeps_outputs
+from invented_sessions import session
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 from traceformers import (
@@ -18,37 +19,6 @@ from traceformers import (
 from traceformers.modeling.rrweb_bert.sentence_rrweb_bert import SessionEncoder, save_sentence_transformer
 from traceformers.tokenization.rrweb.learn_rrweb_vocabulary import learn_bpe, write_vocabulary
 
-
-def page(texts):
-    """Returns a full snapshot's node tree: a body with one button for each text, ids from 4 on."""
-    buttons = [
-        {
-            "type": 2,
-            "id": 4 + 2 * i,
-            "tagName": "button",
-            "attributes": {"class": "primary"},
-            "childNodes": [{"type": 3, "id": 5 + 2 * i, "textContent": text}],
-        }
-        for i, text in enumerate(texts)
-    ]
-    body = {"type": 2, "id": 3, "tagName": "body", "attributes": {}, "childNodes": buttons}
-    html = {"type": 2, "id": 2, "tagName": "html", "attributes": {"lang": "en"}, "childNodes": [body]}
-    return {"type": 0, "id": 1, "childNodes": [html]}
-
-
-def session(texts, clicks):
-    """Returns the events of a visit: a page with buttons, and clicks on some of them."""
-    visit = {"href": "https://shop.example/cart", "width": 1280, "height": 720}
-    events = [
-        {"type": 4, "timestamp": 1000, "data": visit},
-        {"type": 2, "timestamp": 1010, "data": {"node": page(texts), "initialOffset": {"left": 0, "top": 0}}},
-    ]
-    for number, button in enumerate(clicks):
-        click = {"source": 2, "type": 2, "id": 4 + 2 * button, "x": 10, "y": 10 * button}
-        events.append({"type": 3, "timestamp": 2000 + 700 * number, "data": click})
-    return events
-
-
 SESSIONS = [
     session(["Pay now", "Back to the shop", "Größe wählen"], [0, 1, 1]),
     session(["[MASK] [SEP]", "日本語"], [1]),
@@ -59,9 +29,8 @@ SESSIONS = [
 def tokenizer(tmp_path_factory):
     """A tokenizer whose text vocabulary has some merges."""
     folder = tmp_path_factory.mktemp("vocabulary")
-    write_vocabulary(
-        folder, learn_bpe({" now": 9, "Pay": 9, "Back": 5, " shop": 5, " the": 7}, vocab_size=270)
-    )
+    counts = {" now": 9, "Pay": 9, "Back": 5, " shop": 5, " the": 7}
+    write_vocabulary(folder, learn_bpe(counts, vocab_size=270))
     return RRWebTokenizer(folder / "structural_vocab.json", folder / "text_bpe.json")
 
 
