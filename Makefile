@@ -1,6 +1,7 @@
 # Everything runs from a fresh clone on a machine with Python >= 3.11, git and make: the first target makes .venv.
 PYTHON ?= python3
 RUN = .venv/bin/python -m
+SAMPLES = datasets_scripts/rrweb_sessions/samples
 
 .DELETE_ON_ERROR:
 .PHONY: quickstart test test-slow test-upstream bench fuzz style
@@ -22,12 +23,18 @@ test: .venv/stamp
 test-slow: .venv/stamp
 	$(RUN) pytest -m slow
 
-# transformers' own common tests, taken from its source package: needs a package index.
+# The common tests of transformers, from its source distribution: needs a package index.
 test-upstream: .venv/stamp
-	$(RUN) pytest tests/upstream
+	$(RUN) pytest -o addopts="--import-mode=importlib -q" tests/upstream/upstream_*.py
 
-bench: .venv/stamp
-	for script in benchmarks/bench_*.py; do .venv/bin/python $$script || exit 1; done
+# Each claim next to its peer, as JSON lines, on what the quickstart left.
+bench: .venv/stamp runs/quickstart/run/metrics.json
+	.venv/bin/python benchmarks/tokenizer_throughput.py $(SAMPLES) --tokenizer runs/quickstart/tokenizer
+	.venv/bin/python benchmarks/loader_tokens_per_second.py --data_dir runs/quickstart/sessions --max_length 512
+	.venv/bin/python benchmarks/training_step.py --data_dir runs/quickstart/sessions --max_length 512
+
+runs/quickstart/run/metrics.json:
+	$(MAKE) quickstart
 
 fuzz: .venv/stamp
 	HYPOTHESIS_PROFILE=fuzz $(RUN) pytest -k "fuzz or property"

@@ -1,6 +1,6 @@
 """Evaluates a saved RRWebBERT on a split of a prepared data set, beside the count baselines, on the same masks.
 
-    python run_scripts/evaluate_mlm.py --model_name_or_path runs/tiny/model --data_dir data --max_length 256 --split test
+    python run_scripts/evaluate_mlm.py --model_name_or_path runs/tiny/model --data_dir data --max_length 256
 
 Prints the figures as JSON; `--output_file` writes them too. `--baselines false` leaves the count models out.
 The tokenizer is the model's own unless `--tokenizer` names another.

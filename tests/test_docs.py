@@ -1,10 +1,13 @@
-"""What documents say exists: every command parses, every path they name is in the repository, every link leads somewhere."""
+"""What documents say exists: every command parses, every path is in the repository, every link leads somewhere."""
 
 import re
+import runpy
 import shlex
-import subprocess
 import sys
+from contextlib import redirect_stdout
 from functools import cache
+from io import StringIO
+from itertools import takewhile
 
 import pytest
 from test_house import ROOT, tracked_files
@@ -21,7 +24,7 @@ SHELL_BLOCK = re.compile(r"^```(?:bash|sh|console|shell)?\n(.*?)^```", re.MULTIL
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
 COMMAND = re.compile(r"^\s*(?:\$ )?((?:traceformers|make|accelerate launch|python(?:3)?|torchrun) .*)$")
 REPOSITORY_PATH = re.compile(
-    r"\b((?:run_scripts|datasets_scripts|model_cards|benchmarks|training|apps|tests)/[\w./-]+\w)"
+    r"\b((?:run_scripts|datasets_scripts|model_cards|benchmarks|training|apps|tests)/[\w./-]*\w)(?![\w*{<-])"
 )
 
 
@@ -48,38 +51,49 @@ def documented_commands():
 COMMANDS = documented_commands()
 
 
+def script_of(command, document):
+    """Returns what of a command is ours: "traceformers sessions log", a script's path in the repository, or None."""
+    words = shlex.split(command)
+    if words[0] == "traceformers":
+        return " ".join(["traceformers", *takewhile(re.compile(r"[a-z-]+$").match, words[1:3])])
+    script = next((word for word in words if word.endswith(".py")), None)
+    if script is None:
+        return None  # python -c ..., python -m pytest ...
+    beside = (ROOT / document).parent
+    places = [folder / script for folder in (ROOT, beside, beside.parent / "recorder")]
+    return str(next((place for place in places if place.is_file()), places[0]).relative_to(ROOT))
+
+
 @cache
-def options_of(script):
-    """Returns the text of `python <script> --help`, or of a sub-command of `traceformers`."""
+def help_of(script):
+    """Returns what `python <script> --help`, or a sub-command of `traceformers`, prints."""
     if script.startswith("traceformers"):
         result = CliRunner().invoke(cli.app, [*script.split()[1:], "--help"])
         assert result.exit_code == 0, result.output
         return result.output
-    run = subprocess.run([sys.executable, ROOT / script, "--help"], capture_output=True, text=True, cwd=ROOT)
-    assert run.returncode == 0, run.stderr[-2000:]
-    return run.stdout
+    printed, modules = StringIO(), dict(sys.modules)
+    try:
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), pytest.raises(SystemExit) as end:
+            patch.setattr(sys, "argv", [script, "--help"])
+            runpy.run_path(str(ROOT / script), run_name="__main__")
+    finally:
+        sys.modules.update(modules)  # a script may hide a module from itself
+    assert not end.value.code
+    return printed.getvalue()
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS), ids=str)
 def test_a_documented_command_exists_with_its_options(command):
-    words = shlex.split(command)
-    where = f"{COMMANDS[command]}: {command}"
+    words, where = shlex.split(command), f"{COMMANDS[command]}: {command}"
     if words[0] == "make":
         targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert [word for word in words[1:] if "=" not in word and word not in targets] == [], where
-        return
-    if words[0] == "traceformers":
-        names = [word for word in words[1:3] if re.fullmatch(r"[a-z-]+", word) and not word.startswith("-")]
-        script = " ".join(["traceformers", *names])
-    else:
-        script = next((word for word in words if word.endswith(".py")), None)
-        if script is None:
-            return  # python -c, python -m pytest ...: nothing of ours
-        assert (ROOT / script).is_file(), where
-    text = options_of(script)
-    known = set(re.findall(r"--[\w-]+", text))
-    used = {word.split("=")[0] for word in words[words.index(script.split()[-1]) :] if word.startswith("--")}
-    assert used <= known | {"--help"}, f"{where}: {used - known}"
+    elif script := script_of(command, COMMANDS[command]):
+        assert script.startswith("traceformers") or (ROOT / script).is_file(), where
+        if words[0] in ("accelerate", "torchrun"):  # their own options come before the script
+            words = words[next(place for place, word in enumerate(words) if word.endswith(".py")) :]
+        used = {word.split("=")[0] for word in words if word.startswith("--")} - {"--help"}
+        assert used <= set(re.findall(r"--[\w-]+", help_of(script))), where
 
 
 def test_paths_that_documents_and_scripts_name_are_there():

@@ -368,9 +368,8 @@ class RRWebBertPreTrainedModel(PreTrainedModel):
             return embeddings
         total = embeddings.num_embeddings if new_num_tokens is None else new_num_tokens
         if pad_to_multiple_of is not None:
-            if not isinstance(
-                pad_to_multiple_of, int
-            ):  # refused there, in the words users of transformers know
+            # refused there, in the words that users of transformers know
+            if not isinstance(pad_to_multiple_of, int):
                 return super().resize_token_embeddings(total, pad_to_multiple_of, mean_resizing)
             total = -(-total // pad_to_multiple_of) * pad_to_multiple_of
         structural = self.config.structural_vocab_size
@@ -634,13 +633,11 @@ def _mean_of_tokens(hidden, attention_mask, borders):
 RRWebBertModel.register_for_auto_class("AutoModel")
 RRWebBertForMaskedLM.register_for_auto_class("AutoModelForMaskedLM")
 RRWebBertForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
-# A copy of this file loaded from a model repository must not displace the installed classes.
+# transformers itself registers the classes of a copy of this file that it loads from a model repository.
 if not __name__.startswith("transformers_modules."):
     AutoModel.register(RRWebBertConfig, RRWebBertModel, exist_ok=True)
     AutoModelForMaskedLM.register(RRWebBertConfig, RRWebBertForMaskedLM, exist_ok=True)
-    AutoModelForSequenceClassification.register(
-        RRWebBertConfig, RRWebBertForSequenceClassification, exist_ok=True
-    )
+    AutoModelForSequenceClassification.register(RRWebBertConfig, RRWebBertForSequenceClassification, exist_ok=True)
 
 __all__ = [
     "HybridEmbedding",

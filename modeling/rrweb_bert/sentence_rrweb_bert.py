@@ -102,8 +102,7 @@ class SessionEncoder(InputModule):
             starts = [1] * len(rows)
         rows = [list(row) for row in rows]
         masks = [
-            [int(start <= i < len(row) - 1) for i in range(len(row))]
-            for row, start in zip(rows, starts, strict=True)
+            [int(start <= i < len(row) - 1) for i in range(len(row))] for row, start in zip(rows, starts, strict=True)
         ]
         return rows, masks
 

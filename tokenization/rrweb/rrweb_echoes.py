@@ -1,6 +1,7 @@
 """Where typed values come back: in page text, titles, addresses and payloads, later or earlier in a session."""
 
 import re
+from bisect import bisect
 
 from .rrweb_text import clean_text
 
@@ -12,9 +13,8 @@ _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f"
     "\U00020000-\U0003ffff]"
 )
-_STARTS = re.compile(r"[^\W_]+|[^\s]")
-_SEPARATORS = re.compile(r"(?:[\s+_-]|%20)+")
-_BEFORE_SHORT, _AFTER_SHORT = "=/?&#", " &#/"
+_SEPARATORS = frozenset(" +_-")
+_BEFORE_SHORT, _AFTER_SHORT = frozenset("=/?&#"), frozenset(" &#/")
 
 
 class TypedEchoes:
@@ -33,85 +33,84 @@ class TypedEchoes:
     """
 
     def __init__(self, values):
-        distinct = {clean_text(part) for value in values for part in (value, *value.splitlines())}
-        distinct = sorted((v for v in distinct if v.strip("* ")), key=lambda v: (v.casefold(), v))
-        self.by_start = {}
-        for i, value in enumerate(distinct):
-            longer = distinct[i + 1] if i + 1 < len(distinct) else ""
-            # Sorted, a value stands right before those it is a prefix of: only the longest of a chain is needed.
-            if len(value) >= SHORTEST_ECHO and longer.casefold().startswith(value.casefold()):
-                continue
-            self.by_start.setdefault(_start_key(value, 0), []).append(value)
+        lines = {line for value in values for line in (value, *value.splitlines()) if value.strip("* ")}
+        folded = {_fold(clean_text(line))[0].strip() for line in lines}
+        folded = {value for value in folded if value.strip("*")}
+        self.short = {value for value in folded if len(value) < _shortest(value)}
+        self.long = sorted(folded - self.short)
+        self.longest = max(map(len, self.long), default=0)
+        self.starts = {value[:2] for value in self.long}
 
     def __bool__(self):
-        return bool(self.by_start)
+        return bool(self.short or self.long)
 
     def spans(self, text):
         """Returns `[(start, end)]` of the echoes in `text`, in order, without overlap."""
-        found, covered, by_start = [], 0, self.by_start
-        for start in _starts(text):
-            if start < covered:
+        folded, places = _fold(text)
+        found, covered = [], 0
+        for i in range(len(folded)):
+            if i < covered or folded[i] == " " or (i and _joined(folded[i - 1], folded[i])):
                 continue
-            values = by_start.get(_start_key(text, start))
-            if values is None and len(text) - start > 1:
-                values = by_start.get(text[start].casefold())  # values of one character
-            elif values is not None:
-                values = values + by_start.get(text[start].casefold(), [])
-            if values:
-                end = max(_echo_end(value, text, start) for value in values)
-                if end > start:
-                    found.append((start, end))
-                    covered = end
+            end = self._long_end(folded, i) if folded[i : i + 2] in self.starts else 0
+            end = end or self._short_end(folded, i)
+            if end:
+                found.append((places[i], places[end - 1] + 1))
+                covered = end
         return found
 
+    def _long_end(self, folded, start):
+        """Returns where the longest prefix of a value that stands at `start` ends; 0 if none does."""
+        rest = folded[start : start + self.longest]
+        near = bisect(self.long, rest)  # of all values, one of the two neighbours has the most in common with it
+        length = max(_common(rest, value) for value in self.long[max(near - 1, 0) : near + 1])
+        shortest = _shortest(rest)
+        while length >= shortest:
+            end = start + length
+            if folded[end - 1] != " " and (end == len(folded) or not _joined(folded[end - 1], folded[end])):
+                return end
+            length -= 1
+        return 0
 
-def _start_key(text, start):
-    """Returns the first two characters as they compare, or one if there is one."""
-    key = text[start].casefold()
-    if start + 1 < len(text):
-        second = text[start + 1]
-        key += " " if second in " +_-%" else second.casefold()
-    return key
+    def _short_end(self, folded, start):
+        if self.short and (start == 0 or folded[start - 1] in _BEFORE_SHORT):
+            for end in range(start + 1, min(start + SHORTEST_ECHO, len(folded) + 1)):
+                if folded[start:end] in self.short and (end == len(folded) or folded[end] in _AFTER_SHORT):
+                    return end
+        return 0
 
 
-def _starts(text):
-    """Yields the positions where a word, or a character that is no part of one, begins."""
-    for match in _STARTS.finditer(text):
-        yield match.start()
-        word = match[0]
-        if len(word) > 1 and not word.isascii():
-            for i in range(1, len(word)):
-                if not _joined(word[i - 1], word[i]):
-                    yield match.start() + i
+def _fold(text):
+    """Returns `(text as it is compared, place in the text of each of its characters)`.
+
+    Case is folded, a run of separators is one space, and the backslash is dropped that JSON puts before a quote.
+    """
+    chars, places = [], []
+    for i, char in enumerate(text):
+        if char in _SEPARATORS or char.isspace():
+            if chars and chars[-1] == " ":
+                continue
+            char = " "
+        elif char == "\\" and text[i + 1 : i + 2] in ('"', "/"):
+            continue
+        elif not char.islower():
+            folded = char.casefold()
+            char = folded if len(folded) == 1 else char
+        chars.append(char)
+        places.append(i)
+    return "".join(chars), places
+
+
+def _shortest(value):
+    return SHORTEST_UNSPACED_ECHO if _UNSPACED.match(value) else SHORTEST_ECHO
+
+
+def _common(left, right):
+    """Returns how many characters two strings start with in common."""
+    if left.startswith(right):
+        return len(right)
+    return next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
 
 
 def _joined(left, right):
     """Returns whether two characters stand within one word."""
     return left.isalnum() and right.isalnum() and not _UNSPACED.match(left) and not _UNSPACED.match(right)
-
-
-def _echo_end(value, text, start):
-    """Returns where the longest prefix of `value` that stands at `start` ends; 0 if none does."""
-    shortest = SHORTEST_UNSPACED_ECHO if _UNSPACED.match(value) else SHORTEST_ECHO
-    short = len(value) < shortest
-    if short and start and text[start - 1] not in _BEFORE_SHORT:
-        return 0
-    end, at = 0, start
-    for i, char in enumerate(value, 1):
-        if char == " ":
-            separators = _SEPARATORS.match(text, at)
-            if separators is None:
-                break
-            at = separators.end()
-            continue
-        if text[at : at + 1] == "\\" and char in "\"\\/":  # as JSON in a string writes it
-            at += 1
-        if at >= len(text) or (text[at] != char and text[at].casefold() != char.casefold()):
-            break
-        at += 1
-        if short:
-            if i == len(value) and (at == len(text) or text[at] in _AFTER_SHORT):
-                end = at
-        elif i >= shortest and (at == len(text) or not _joined(text[at - 1], text[at])):
-            end = at
-    return end

@@ -117,7 +117,7 @@ class TextEncoder:
     def encode_without(self, text, echoes, limit=200):
         """Returns the ids of page text with the spans of `echoes` (`TypedEchoes`) as typed-length buckets."""
         cleaned = clean_text(text)
-        spans = echoes.spans(cleaned)
+        spans = echoes.spans(cleaned[: limit + LONGEST_PERSONAL])
         return tuple(self._encode_span(cleaned, limit, spans)) if spans else self.encode(text, limit)
 
     def typed_value(self, n_characters):

@@ -7,11 +7,19 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 import pytest
-from invented_sessions import session
+from tiny_rrweb import click, element, page, typed
 
 from traceformers import cli
 
-EVENTS = session(["Pay now"], clicks=[0], typed="walrus", paragraph="Receipt to ann.lee@mail.example")
+EVENTS = [
+    *page(
+        element(5, "p", "Receipt to ann.lee@mail.example"),
+        element(6, "input", type="text"),
+        element(7, "button", "Pay now"),
+    ),
+    typed(6, "walrus", time=500),
+    click(7, time=900),
+]
 
 
 class Finished(NamedTuple):

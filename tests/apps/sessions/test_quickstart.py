@@ -5,7 +5,7 @@ import re
 
 import pytest
 from assertions import assert_hub_folder_is_self_contained
-from invented_sessions import write_recordings
+from tiny_rrweb import click, element, page
 
 from traceformers.apps.sessions.quickstart import run_quickstart
 
@@ -13,6 +13,16 @@ SMALLER = (
     "--max_steps 4 --eval_steps 2 --save_steps 2 --logging_steps 2 --samples_per_epoch 16 --max_length 64 "
     "--per_device_train_batch_size 4 --num_hidden_layers 1 --hidden_size 16"
 ).split()
+
+
+def write_recordings(folder, number):
+    """Writes `number` different recordings of a page with five buttons into `folder`."""
+    names = ["Pay now", "Back to the shop", "Remove", "Help", "Add another one"]
+    for n in range(number):
+        buttons = [element(10 + i, "button", names[(n + i) % 5]) for i in range(5)]
+        clicks = [click(10 + (n * k) % 5, time=700 * k) for k in range(1, 4 + n % 3)]
+        events = [*page(element(5, "p", f"Order {n} of today"), *buttons), *clicks]
+        (folder / f"{n}.json").write_text(json.dumps(events))
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import torch
 from assertions import assert_save_load_keeps_outputs
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
+from transformers.dynamic_module_utils import get_class_from_dynamic_module
 from transformers.utils import is_flash_attn_2_available
 
 from traceformers.modeling.rrweb_bert.configuration_rrweb_bert import RRWebBertConfig
@@ -400,9 +401,7 @@ def test_a_repository_saved_from_any_head_loads_through_every_auto_class(model_c
 
 def test_loading_a_copy_of_the_code_leaves_the_installed_classes_registered(tmp_path):
     tiny().save_pretrained(tmp_path)
-    copy = AutoModelForMaskedLM.from_config(
-        AutoConfig.from_pretrained(tmp_path, trust_remote_code=True), trust_remote_code=True
-    )
-    assert copy.config.model_type == "rrweb_bert"
+    copy = get_class_from_dynamic_module("modeling_rrweb_bert.RRWebBertModel", str(tmp_path))
+    assert copy is not RRWebBertModel and copy.__name__ == "RRWebBertModel"
     assert type(AutoConfig.from_pretrained(tmp_path)) is RRWebBertConfig
     assert type(AutoModel.from_pretrained(tmp_path)) is RRWebBertModel

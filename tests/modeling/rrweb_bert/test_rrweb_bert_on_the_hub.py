@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 from assertions import assert_loads_without_our_package, assert_save_load_keeps_outputs
-from invented_sessions import session
+from tiny_rrweb import click, element, page, tiny_tokenizer
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 from traceformers import (
@@ -14,24 +14,18 @@ from traceformers import (
     RRWebBertForMaskedLM,
     RRWebBertForSequenceClassification,
     RRWebBertModel,
-    RRWebTokenizer,
 )
 from traceformers.modeling.rrweb_bert.sentence_rrweb_bert import SessionEncoder, save_sentence_transformer
-from traceformers.tokenization.rrweb.learn_rrweb_vocabulary import learn_bpe, write_vocabulary
 
 SESSIONS = [
-    session(["Pay now", "Back to the shop", "Größe wählen"], [0, 1, 1]),
-    session(["[MASK] [SEP]", "日本語"], [1]),
+    [*page(element(5, "button", "Pay now"), element(6, "p", "Größe wählen")), click(5, time=700), click(6, time=1400)],
+    [*page(element(5, "button", "[MASK] [SEP]"), element(6, "a", "日本語")), click(6, time=90)],
 ]
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    """A tokenizer whose text vocabulary has some merges."""
-    folder = tmp_path_factory.mktemp("vocabulary")
-    counts = {" now": 9, "Pay": 9, "Back": 5, " shop": 5, " the": 7}
-    write_vocabulary(folder, learn_bpe(counts, vocab_size=270))
-    return RRWebTokenizer(folder / "structural_vocab.json", folder / "text_bpe.json")
+def tokenizer():
+    return tiny_tokenizer()
 
 
 @pytest.fixture(scope="module")
