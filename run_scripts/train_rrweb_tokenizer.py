@@ -1,5 +1,8 @@
 """Learns the text vocabulary of RRWebTokenizer from recordings, in bounded memory, and saves the tokenizer.
 
+Only sessions that `prepare_rrweb_sessions.py` will put into the training split are read, so give both the same
+--split-by, --validation-share and --test-share; `--split-by none` reads all.
+
 On a laptop, from the sample recordings in seconds:
 
     python run_scripts/train_rrweb_tokenizer.py datasets_scripts/rrweb_sessions/samples --output-dir runs/tokenizer
@@ -16,7 +19,8 @@ import sys
 from tqdm import tqdm
 
 from traceformers.datasets_scripts.rrweb_sessions.session_files import list_session_files
-from traceformers.datasets_scripts.rrweb_sessions.session_shards import position
+from traceformers.datasets_scripts.rrweb_sessions.session_fingerprint import fingerprint, site
+from traceformers.datasets_scripts.rrweb_sessions.session_shards import assign_splits, position
 from traceformers.tokenization.rrweb.learn_rrweb_vocabulary import (
     count_words,
     learn_bpe,
@@ -39,6 +43,9 @@ def main(argv=None):
     parser.add_argument("--structural-vocab-size", type=int, default=520, help="structural ids (520)")
     parser.add_argument("--min-frequency", type=int, default=2, help="least count of a merged pair (2)")
     parser.add_argument("--sample-fraction", type=float, default=1.0, help="share of the sessions, by hash of the name")
+    parser.add_argument("--split-by", choices=("session", "site", "none"), default="session")
+    parser.add_argument("--validation-share", type=float, default=0.05)
+    parser.add_argument("--test-share", type=float, default=0.05)
     parser.add_argument("--keep-typed-text", action="store_true", help="learn from what people typed")
     parser.add_argument("--keep-personal-text", action="store_true", help="learn from addresses, numbers and tokens")
     args = parser.parse_args(argv)
@@ -56,7 +63,10 @@ def train(args):
     """Learns and saves; returns the vocabulary report."""
     vocabulary = structural_vocabulary(args.structural_vocab_size)
     listing = list_session_files(args.data)
-    chosen = [files for files in listing if position(files.name) < args.sample_fraction]
+    chosen = listing
+    if args.split_by != "none":
+        chosen = training_files(listing, args.split_by, args.validation_share, args.test_share)
+    chosen = [files for files in chosen if position(files.name) < args.sample_fraction]
     if not chosen:
         raise ValueError(f"Expected --sample-fraction to leave sessions, got none of {len(listing)}. Raise it.")
     bar = tqdm(chosen, desc="counting words", unit="session")
@@ -66,7 +76,7 @@ def train(args):
         vocabulary,
         args.keep_typed_text,
         args.keep_personal_text,
-        on_error=lambda i, error: unreadable.append({"file": chosen[i].paths[0], "reason": str(error)}),
+        on_error=lambda i, error: unreadable.append({"file": chosen[i].source, "reason": str(error)}),
     )
     if not n_read:
         raise ValueError(f"Expected recordings, but none of {len(chosen)} could be read: {unreadable[0]['reason']}")
@@ -81,6 +91,21 @@ def train(args):
     )
     tokenizer.save_pretrained(args.output_dir)
     return report
+
+
+def training_files(listing, split_by, validation_share, test_share):
+    """Returns the `SessionFiles` of `listing` whose sessions fall into the training split, and the unreadable ones."""
+    rows, readable = [], []
+    for files in tqdm(listing, desc="finding the training split", unit="session"):
+        try:
+            session = read_session(*files.read())
+        except (ValueError, OSError):
+            continue  # reported when its words are to be counted
+        rows.append((fingerprint(session), site(session)))
+        readable.append(files)
+    splits = assign_splits(rows, split_by, validation_share, test_share)
+    held_out = {files.paths for files, split in zip(readable, splits, strict=True) if split != "train"}
+    return [files for files in listing if files.paths not in held_out]
 
 
 if __name__ == "__main__":

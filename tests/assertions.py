@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 import hub_visitor
 import torch
@@ -83,7 +84,7 @@ def assert_loads_without_our_package(folder, hub, tokenize, inputs, sentences=No
     assert_hub_folder_is_self_contained(folder)
     with tempfile.TemporaryDirectory() as room:
         save_file(inputs, f"{room}/inputs.safetensors")
-        repository = push(folder, name=f"{Path(room).name.replace('_', '-')}", tag="v1")
+        repository = push(folder, name=f"visited-{uuid4().hex}", tag="v1")
         pinned = {"revision": "v1"}
         request = {
             "tokenize": tokenize,

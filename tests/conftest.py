@@ -17,7 +17,7 @@ _home = tempfile.TemporaryDirectory(prefix="traceformers-tests-")
 _hub = LoopbackHub()
 os.environ.update(_hub.environment(Path(_home.name) / "huggingface"))
 os.environ.update({"HOME": _home.name, "XDG_CACHE_HOME": f"{_home.name}/cache"})
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest -n shares the cores; equal outputs need equal thread counts
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # equal outputs in two processes need equal thread counts
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 settings.register_profile("default", deadline=None, derandomize=True, max_examples=50)

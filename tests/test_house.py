@@ -198,3 +198,24 @@ def test_pyproject_holds_only_the_build_system_and_ruff():
 def test_source_files_stay_readable_in_length():
     long = {str(path): len((ROOT / path).read_text().splitlines()) for path in python_files()}
     assert {path: lines for path, lines in long.items() if lines > 500 and "/modeling_" not in path} == {}
+
+
+# Written so that no pattern matches itself.
+NEVER_MENTIONED = {
+    "a package registry's host": r"pypi\.or[g]|pythonhosted\.or[g]|npmj[s]\.(?:org|com)|download\.pytorch\.or[g]",
+    "a path of one machine": r"/work/(?:mai[n]|share[d])|/root/[.]|/home/(?!runner\b)\w+/",
+    "an issue by number": r"\b(?:issue|ticket|PR) #\d+",
+    "an assistant": r"\bAI assistan[t]\b|\blanguage model wrot[e]\b",
+    "work that is not done": r"#\s*(?:TOD[O]|FIXM[E]|XX[X])\b",
+}
+
+
+@pytest.mark.parametrize("what", NEVER_MENTIONED)
+def test_no_file_mentions(what):
+    found = []
+    for path in tracked_files():
+        if not set(path.parts) & {"samples", "golden"}:
+            for number, line in enumerate((ROOT / path).read_text(errors="replace").splitlines(), 1):
+                if re.search(NEVER_MENTIONED[what], line):
+                    found.append(f"{path}:{number}: {line.strip()[:100]}")
+    assert found == []

@@ -39,6 +39,9 @@ class ModelArguments:
     attention_probs_dropout_prob: float = dataclasses.field(
         default=0.1, metadata={"help": "Dropout of attention; 0 lets a GPU use torch's own kernel for packed rows."}
     )
+    initializer_range: float = dataclasses.field(
+        default=0.02, metadata={"help": "Deviation of initial weights; narrow models learn sooner with more."}
+    )
     attn_implementation: str = dataclasses.field(
         default="sdpa_varlen", metadata={"help": "sdpa_varlen, or flash_attention_2 and its kin on a GPU."}
     )

@@ -109,6 +109,7 @@ def build_model(arguments, tokenizer, max_length):
             intermediate_size=arguments.intermediate_size or 4 * arguments.hidden_size,
             hidden_dropout_prob=arguments.hidden_dropout_prob,
             attention_probs_dropout_prob=arguments.attention_probs_dropout_prob,
+            initializer_range=arguments.initializer_range,
             max_position_embeddings=max_length,
         )
         return RRWebBertForMaskedLM._from_config(config, attn_implementation=arguments.attn_implementation)

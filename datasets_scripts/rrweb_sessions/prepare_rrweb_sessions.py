@@ -25,8 +25,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from traceformers.datasets_scripts.rrweb_sessions.session_files import list_session_files
-from traceformers.datasets_scripts.rrweb_sessions.session_fingerprint import fingerprint
+from traceformers.datasets_scripts.rrweb_sessions.session_files import list_session_files, printable
+from traceformers.datasets_scripts.rrweb_sessions.session_fingerprint import fingerprint, site
 from traceformers.datasets_scripts.rrweb_sessions.session_shards import (
     record_batch,
     session_row,
@@ -34,7 +34,6 @@ from traceformers.datasets_scripts.rrweb_sessions.session_shards import (
     write_json,
     write_splits,
 )
-from traceformers.tokenization.rrweb.rrweb_address import site_of
 from traceformers.tokenization.rrweb.rrweb_envelopes import read_session
 from traceformers.tokenization.rrweb.tokenization_rrweb import RRWebTokenizer
 
@@ -53,9 +52,7 @@ def tokenize_files(files, tokenizer):
     """
     session = read_session(*files.read())
     tokenized = tokenizer.tokenize_session(session)
-    hrefs = (event["data"].get("href") for event in session.events if event["type"] == 4)
-    site = next((site_of(href) for href in hrefs if isinstance(href, str)), "")
-    row = session_row(files.name, site, fingerprint(session), "; ".join(files.paths), tokenized)
+    row = session_row(files.name, site(session), fingerprint(session), files.source, tokenized)
     return row, tokenized.notes
 
 
@@ -76,9 +73,8 @@ def prepare_part(part, folder, tokenizer_folder, strict=False):
         except (ValueError, OSError) as error:
             if strict:
                 raise ValueError(f"{files.name}: {error}") from error
-            rejected.append(
-                {"file": "; ".join(files.paths), "reason": str(error), "offset": getattr(error, "offset", None)}
-            )
+            reason, offset = printable(str(error)), getattr(error, "offset", None)
+            rejected.append({"file": files.source, "reason": reason, "offset": offset})
             continue
         rows.append(row)
         notes.update(session_notes)

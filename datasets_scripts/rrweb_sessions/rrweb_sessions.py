@@ -66,4 +66,6 @@ class RRWebSessions(datasets.GeneratorBasedBuilder):
                     raise ValueError(f"{files.name}: {error}") from error
                 logger.warning("left out %s: %s", files.name, error)
                 continue
-            yield i, row
+            contexts = [context.tolist() for context in row["contexts"]]
+            plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in row.items()}
+            yield i, plain | {"contexts": contexts}  # plain lists: streamed rows are what the rows of a data set are

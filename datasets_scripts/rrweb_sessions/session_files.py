@@ -25,6 +25,11 @@ class SessionFiles:
     paths: tuple
     size: int
 
+    @property
+    def source(self):
+        """The paths as one text that every format can hold, whatever bytes the file system has in names."""
+        return printable("; ".join(self.paths))
+
     def read(self):
         """Returns the raw content of each file."""
         contents = []
@@ -69,8 +74,13 @@ def list_session_files(data):
     for key, paths in groups.items():
         name = longer.get(key, short[key])
         name = paths[0] if times[name] > 1 else name
-        found.append(SessionFiles(name, tuple(paths), sum(sizes[path] for path in paths)))
+        found.append(SessionFiles(printable(name), tuple(paths), sum(sizes[path] for path in paths)))
     return sorted(found, key=lambda files: (files.name, files.paths))
+
+
+def printable(name):
+    """Returns `name` with bytes that are no UTF-8 as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _list_one(entry):

@@ -3,6 +3,7 @@
 from hashlib import blake2b
 
 from traceformers.tokenization.rrweb import rrweb_events
+from traceformers.tokenization.rrweb.rrweb_address import site_of
 
 
 def fingerprint(session):
@@ -25,3 +26,9 @@ def fingerprint(session):
         digest.update(b"%d " % window)
         digest.update(rrweb_events.fingerprint({key: event[key] for key in ("type", "timestamp", "data")}))
     return digest.hexdigest()
+
+
+def site(session):
+    """Returns the host of the first page address of a session, `""` if it has none."""
+    hrefs = (event["data"].get("href") for event in session.events if event["type"] == 4)
+    return next((site_of(href) for href in hrefs if isinstance(href, str)), "")

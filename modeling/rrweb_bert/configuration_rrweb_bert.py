@@ -28,6 +28,7 @@ class RRWebBertConfig(PreTrainedConfig):
         hidden_act (str, "gelu"): activation of the feed-forward layers and of the masked-token head.
         hidden_dropout_prob (float, 0.1), attention_probs_dropout_prob (float, 0.1): dropout, in [0, 1).
         max_position_embeddings (int, 2048): longest window in tokens.
+        rope_theta (float, 10000.0): base of the wavelengths of rotary positions.
         type_vocab_size (int, 2): token types; 0 = structural, 1 = text.
         initializer_range (float, 0.02): standard deviation of the initial weights.
         layer_norm_eps (float, 1e-12): epsilon of every layer norm.
@@ -55,6 +56,7 @@ class RRWebBertConfig(PreTrainedConfig):
     hidden_dropout_prob: float | int = 0.1
     attention_probs_dropout_prob: float | int = 0.1
     max_position_embeddings: int = 2048
+    rope_theta: float | int = 10_000.0
     type_vocab_size: int = 2
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-12
@@ -85,6 +87,14 @@ class RRWebBertConfig(PreTrainedConfig):
             f"a multiple of num_attention_heads = {self.num_attention_heads}",
             "change one of the two",
         )
+        self._require(
+            self.hidden_size // self.num_attention_heads % 2 == 0,
+            "hidden_size",
+            f"an even multiple of num_attention_heads = {self.num_attention_heads}, for rotary positions turn channels "
+            "in pairs",
+            "change one of the two",
+        )
+        self._require(_is_number(self.rope_theta) and self.rope_theta > 0, "rope_theta", "a number above 0")
         self._require(
             _is_int(self.type_vocab_size) and self.type_vocab_size >= 2,
             "type_vocab_size",

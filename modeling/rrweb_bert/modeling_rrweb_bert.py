@@ -1,9 +1,12 @@
-"""RRWebBERT: a post-norm BERT encoder of rrweb token ids, with heads for masked tokens and whole sequences.
+"""RRWebBERT: a pre-norm BERT encoder of rrweb token ids, with heads for masked tokens and whole sequences.
 
 After "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding" (Devlin, Chang, Lee,
 Toutanova, NAACL 2019, arXiv 1810.04805).
 Differences from the paper:
 - two embedding tables, structural and text, chosen by the range an id lies in; the decoder is tied to both;
+- positions are rotary (RoFormer: Su, Lu, Pan, Murtadha, Wen, Liu, 2021, arXiv 2104.09864) and layers are normalised
+  before, not after (Xiong et al., ICML 2020, arXiv 2002.04745): what stands next to what is learned in a
+  fraction of the steps, see LOG.md;
 - the token type says structural (0) or text (1), not first or second sentence, and follows from the id;
 - no pooler and no next-sentence objective: a sequence is the mean of its attended tokens;
 - windows of different sessions can be packed into one row and do not see each other (`sdpa_varlen`);
@@ -225,7 +228,7 @@ class HybridDecoder(nn.Module):
 
 
 class RRWebBertEmbeddings(nn.Module):
-    """Token + position + token type, then layer norm and dropout."""
+    """Token + token type, then layer norm and dropout; positions enter in the attention."""
 
     def __init__(self, config: RRWebBertConfig):
         super().__init__()
@@ -233,13 +236,12 @@ class RRWebBertEmbeddings(nn.Module):
         self.word_embeddings = HybridEmbedding(
             config.structural_vocab_size, config.text_vocab_size, config.hidden_size, config.pad_token_id
         )
-        self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.hidden_size)
         self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
-    def forward(self, input_ids, token_type_ids, position_ids, inputs_embeds) -> torch.Tensor:
-        """Return (B, T, H) from ids (B, T) or vectors (B, T, H); position_ids (B, T) or (1, T)."""
+    def forward(self, input_ids, token_type_ids, inputs_embeds) -> torch.Tensor:
+        """Return (B, T, H) from ids (B, T) or vectors (B, T, H)."""
         if token_type_ids is None:
             if input_ids is None:
                 raise ValueError(
@@ -250,8 +252,25 @@ class RRWebBertEmbeddings(nn.Module):
         if inputs_embeds is None:
             inputs_embeds = self.word_embeddings(input_ids)
         hidden = inputs_embeds + self.token_type_embeddings(token_type_ids)
-        hidden = hidden + self.position_embeddings(position_ids)
         return self.dropout(self.norm(hidden))  # (B, T, H)
+
+
+def rotary_angles(position_ids, head_dim, theta, dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (cos, sin), each (B, 1, T, D), of the angles by which positions (B, T) turn pairs of channels.
+
+    Computed anew in every forward: a buffer for them would come back as garbage from a model built on the
+    meta device.
+    """
+    channels = torch.arange(0, head_dim, 2, device=position_ids.device, dtype=torch.float32)
+    angles = position_ids.float()[..., None] * theta ** (-channels / head_dim)  # (B, T, D / 2)
+    angles = torch.cat([angles, angles], dim=-1)[:, None]  # (B, 1, T, D)
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+def rotate(states, cos, sin) -> torch.Tensor:
+    """Return states (B, A, T, D) with channel i and channel i + D / 2 turned as a pair (eq. 34 of RoFormer)."""
+    first, second = states.chunk(2, dim=-1)
+    return states * cos + torch.cat([-second, first], dim=-1) * sin
 
 
 class RRWebBertAttention(nn.Module):
@@ -270,13 +289,14 @@ class RRWebBertAttention(nn.Module):
         self.value = nn.Linear(config.hidden_size, config.hidden_size)
         self.output = nn.Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, hidden, attention_mask=None, **kwargs: Unpack[TransformersKwargs]):
+    def forward(self, hidden, attention_mask, rotary, **kwargs: Unpack[TransformersKwargs]):
         """Return (mixed (B, T, H), weights (B, A, T, T) or None) of hidden states (B, T, H)."""
         shape = (*hidden.shape[:-1], -1, self.head_dim)
         query, key, value = (
             project(hidden).view(shape).transpose(1, 2)  # (B, A, T, D)
             for project in (self.query, self.key, self.value)
         )
+        query, key = rotate(query, *rotary), rotate(key, *rotary)
         implementation = self.config._attn_implementation
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(implementation, eager_attention_forward)
         mixed, weights = attend(
@@ -293,23 +313,24 @@ class RRWebBertAttention(nn.Module):
 
 
 class RRWebBertLayer(GradientCheckpointingLayer):
-    """One encoder layer: attention, then feed-forward, each added to its input and normalised after."""
+    """One encoder layer: attention, then feed-forward, each on the normalised input and added to it."""
 
     def __init__(self, config: RRWebBertConfig):
         super().__init__()
-        self.attention = RRWebBertAttention(config)
         self.attention_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.attention = RRWebBertAttention(config)
+        self.feed_forward_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.up = nn.Linear(config.hidden_size, config.intermediate_size)
         self.activation = ACT2FN[config.hidden_act]
         self.down = nn.Linear(config.intermediate_size, config.hidden_size)
-        self.output_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
-    def forward(self, hidden, attention_mask=None, **kwargs: Unpack[TransformersKwargs]) -> torch.Tensor:
-        """Return (B, T, H) of hidden states (B, T, H)."""
-        mixed, _ = self.attention(hidden, attention_mask, **kwargs)
-        hidden = self.attention_norm(hidden + self.dropout(mixed))
-        return self.output_norm(hidden + self.dropout(self.down(self.activation(self.up(hidden)))))
+    def forward(self, hidden, attention_mask, rotary, **kwargs: Unpack[TransformersKwargs]) -> torch.Tensor:
+        """Return (B, T, H) of hidden states (B, T, H); rotary is what `rotary_angles` gives."""
+        mixed, _ = self.attention(self.attention_norm(hidden), attention_mask, rotary, **kwargs)
+        hidden = hidden + self.dropout(mixed)
+        fed = self.down(self.activation(self.up(self.feed_forward_norm(hidden))))
+        return hidden + self.dropout(fed)
 
 
 # --- models -------------------------------------------------------------------------------------------------
@@ -399,6 +420,7 @@ class RRWebBertModel(RRWebBertPreTrainedModel):
         super().__init__(config)
         self.embeddings = RRWebBertEmbeddings(config)
         self.layers = nn.ModuleList([RRWebBertLayer(config) for _ in range(config.num_hidden_layers)])
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.gradient_checkpointing = False
         self.post_init()
 
@@ -445,14 +467,16 @@ class RRWebBertModel(RRWebBertPreTrainedModel):
             position_ids = torch.arange(T, device=device)[None]
             if borders is not None:
                 position_ids = position_ids - _start_of_window(borders.to(device), T)
-        hidden = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
+        hidden = self.embeddings(input_ids, token_type_ids, inputs_embeds)
         if borders is None:
             attention_mask = create_bidirectional_mask(
                 config=self.config, inputs_embeds=hidden, attention_mask=attention_mask
             )
+        head_dim = self.config.hidden_size // self.config.num_attention_heads
+        rotary = rotary_angles(position_ids, head_dim, self.config.rope_theta, hidden.dtype)
         for layer in self.layers:
-            hidden = layer(hidden, attention_mask, **kwargs)
-        return BaseModelOutput(last_hidden_state=hidden)
+            hidden = layer(hidden, attention_mask, rotary, **kwargs)
+        return BaseModelOutput(last_hidden_state=self.norm(hidden))
 
     def _check_packed(self, B, attention_mask):
         implementation = self.config._attn_implementation

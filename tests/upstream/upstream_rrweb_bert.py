@@ -43,8 +43,10 @@ class RRWebBertTester:
 
     def prepare_config_and_inputs_for_common(self):
         shape = [self.batch_size, self.seq_length]
-        inputs = {"input_ids": ids_tensor(shape, self.vocab_size), "attention_mask": random_attention_mask(shape)}
-        return self.get_config(), inputs
+        ids = ids_tensor(shape, self.vocab_size)
+        types = (ids >= 520).long()  # needed beside inputs_embeds, which do not tell
+        mask = random_attention_mask(shape)
+        return self.get_config(), {"input_ids": ids, "token_type_ids": types, "attention_mask": mask}
 
 
 class RRWebBertUpstreamTest(ModelTesterMixin, unittest.TestCase):
@@ -53,7 +55,7 @@ class RRWebBertUpstreamTest(ModelTesterMixin, unittest.TestCase):
 
     def setUp(self):
         self.model_tester = RRWebBertTester()
-        self.config_tester = ConfigTester(self, config_class=RRWebBertConfig, hidden_size=32)
+        self.config_tester = ConfigTester(self, config_class=RRWebBertConfig, hidden_size=48)
 
     def test_config(self):
         self.config_tester.run_common_tests()
@@ -77,3 +79,12 @@ class RRWebBertUpstreamTest(ModelTesterMixin, unittest.TestCase):
 
     def check_training_gradient_checkpointing(self, *arguments, **options):
         self.only_heads(super().check_training_gradient_checkpointing, *arguments, **options)
+
+    def test_model_get_set_embeddings(self):
+        self.skipTest("by design the input embeddings are two tables in one module and no torch.nn.Embedding")
+
+    def test_resize_tokens_embeddings(self):
+        self.skipTest("by design new ids, which are text, start at the mean of the text vectors and not of all")
+
+    def test_resize_embeddings_untied(self):
+        self.skipTest("by design new ids, which are text, start at the mean of the text vectors and not of all")

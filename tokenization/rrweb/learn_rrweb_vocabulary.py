@@ -34,11 +34,16 @@ class WordCounter(TextEncoder):
         return []
 
     def end_session(self):
-        """Forgets the session's texts, and the rarest words if there are too many."""
+        """Forgets the session's texts, and the rarer half of the words if there are too many.
+
+        Half of them, so that a word of later sessions has time to be seen again.
+        """
         self.texts.clear()
-        while len(self.counts) > self.most_words:
-            self.pruned_below += 1
-            self.counts = Counter({w: n for w, n in self.counts.items() if n >= self.pruned_below})
+        if len(self.counts) > self.most_words:
+            kept = dict(self.counts.most_common(self.most_words // 2))
+            most_dropped = max(n for word, n in self.counts.items() if word not in kept)
+            self.counts = Counter(kept)
+            self.pruned_below = max(self.pruned_below, most_dropped + 1)
 
 
 def count_words(sessions, vocabulary, keep_typed_text=False, keep_personal_text=False, on_error=None):

@@ -106,10 +106,7 @@ class ActionWriter:
             return node
         out.append(self.tree.tag(tag))
         attributes = mirror.attributes(node["id"])
-        if tag in ("input", "button"):
-            kind = attributes.get("type") or ("text" if tag == "input" else None)
-            if kind is not None:
-                out.append(self.tree.types.get(str(kind).lower()) or self.tree.types["other"])
+        self.tree.write_type(tag, attributes, out)
         role = attributes.get("role")
         if role is not None:
             out.append(self.tree.roles.get(role) or self.tree.roles["other"])
@@ -277,11 +274,12 @@ class ActionWriter:
                 out.append(self.shown)
         elif value is None or value is False:
             out += (self.tree.attributes.get(name) or self.tree.attributes["other"], self.change["remove"])
-        elif name == "value":
-            self.tree.write_attributes(tag, {**after, "value": value}, window.encode, out)
         elif name in self.tree.attributes:
             start = len(out)
-            self.tree.write_attributes(tag, {name: value}, window.encode, out)
+            if name == "type":
+                self.tree.write_type(tag, after, out)
+            else:
+                self.tree.write_attribute(tag, name, value, after, window.encode, out)
             if len(out) == start:  # an attribute that a page summary leaves out: its change is told, its value is not
                 out.append(self.tree.attributes[name])
         else:

@@ -7,6 +7,7 @@ from .rrweb_text import clean_text
 
 SHORTEST_ECHO = 3
 SHORTEST_UNSPACED_ECHO = 2
+MOST_PROBES = 200
 
 # Scripts that put no space between words, or hang endings on them: every character is a border.
 _UNSPACED = re.compile(
@@ -40,12 +41,18 @@ class TypedEchoes:
         self.long = sorted(folded - self.short)
         self.longest = max(map(len, self.long), default=0)
         self.starts = {value[:2] for value in self.long}
+        # Most texts hold no echo: one search for the first letters of each value tells.
+        self.probes = {re.split(r'[ "/]', value[: _shortest(value)])[0] for value in folded}
 
     def __bool__(self):
         return bool(self.short or self.long)
 
     def spans(self, text):
         """Returns `[(start, end)]` of the echoes in `text`, in order, without overlap."""
+        if len(self.probes) <= MOST_PROBES:
+            compared = text.translate(_COMPARED)
+            if not any(probe in compared for probe in self.probes):
+                return []
         folded, places = _fold(text)
         found, covered = [], 0
         for i in range(len(folded)):
@@ -85,19 +92,27 @@ def _fold(text):
     Case is folded, a run of separators is one space, and the backslash is dropped that JSON puts before a quote.
     """
     chars, places = [], []
-    for i, char in enumerate(text):
-        if char in _SEPARATORS or char.isspace():
-            if chars and chars[-1] == " ":
-                continue
-            char = " "
-        elif char == "\\" and text[i + 1 : i + 2] in ('"', "/"):
+    for i, char in enumerate(text.translate(_COMPARED)):
+        if char == " " and chars and chars[-1] == " ":
             continue
-        elif not char.islower():
-            folded = char.casefold()
-            char = folded if len(folded) == 1 else char
+        if char == "\\" and text[i + 1 : i + 2] in ('"', "/"):
+            continue
         chars.append(char)
         places.append(i)
     return "".join(chars), places
+
+
+class _Compared(dict):
+    """A table for `str.translate`: each character as it is compared, one for one."""
+
+    def __missing__(self, code):
+        char = chr(code)
+        folded = " " if char in _SEPARATORS or char.isspace() else char.casefold()
+        self[code] = folded if len(folded) == 1 else char
+        return self[code]
+
+
+_COMPARED = _Compared()
 
 
 def _shortest(value):

@@ -17,8 +17,9 @@ _PERSONAL = re.compile(
         \b eyJ[\w-]{8,} (?: \.[\w-]+ )*                                      # JSON web token
       | \b (?:sk|pk|rk|ghp|gho|glpat|xox[abp]|hf|AKIA) [-_]? [A-Za-z0-9_-]{12,}   # vendors' key prefixes
       | \b [0-9a-fA-F]{8} (?: - [0-9a-fA-F]{4} ){3} - [0-9a-fA-F]{12} \b     # UUID
+        # base64 has a digit between letters, and both cases; the words of a path or title do not
+      | (?<![\w+-]) (?= [\w+-]{0,64}[A-Za-z]\d[A-Za-z] ) (?= [\w+-]{0,64}[A-Z] ) (?= [\w+-]{0,64}[a-z] ) [\w+-]{40,} =*
       | (?<![A-Za-z0-9]) (?= [A-Za-z]*\d ) (?= \d*[A-Za-z] ) [A-Za-z0-9]{16,}
-      | (?<![\w+/-]) (?= [^\s\d]{0,64}\d ) [\w+/-]{40,} =*
     )
   | (?P<number> \d{6,} | (?<! \d ) (?! \d{4}-\d\d-\d\d (?!\d) ) \+?\(?\d (?: [ ().-]{0,2}\d ){7,} )
     """,

@@ -27,6 +27,7 @@ FRAME_ADDRESSES = ("rr_src", "src")
 SPOKEN_ATTRIBUTES = (
     TEXT_ATTRIBUTES | FLAGS | STATES | {"role", "contenteditable", "rr_width", "rr_mediaState", "rr_open_mode"}
 )
+TOLD_ATTRIBUTES = SPOKEN_ATTRIBUTES | {"name", "value", *FRAME_ADDRESSES}
 LABEL_CHARACTERS = 60
 
 
@@ -79,7 +80,7 @@ class TreeWriter:
         tags = self.tags
         spoken, silent_tags, spoken_attributes = SPOKEN, SILENT, SPOKEN_ATTRIBUTES
         stack, siblings = [], iter(nodes)
-        visited = set()
+        visited, told_to = set(), -1
         # One iterator a level on an explicit stack: a page may be nested deeper than Python may recurse.
         while True:
             for node in siblings:
@@ -100,7 +101,8 @@ class TreeWriter:
                     # Typed text never reaches `encode`: learning a vocabulary counts what does.
                     ids = encode(text) if not typed else self.typed_text(text) if text.strip() else ()
                     if ids:
-                        borders.append(len(out))
+                        if parent_tag is not None or len(out) != told_to:  # the first text of an element is one with it
+                            borders.append(len(out))
                         if parent_tag is not None:
                             out.append(parent_tag)
                             parent_tag = None
@@ -120,8 +122,9 @@ class TreeWriter:
                                 borders.append(len(out))
                                 out.append(below_tag)
                                 below_tag = None
-                                if attributes:
+                                if attributes or tag == "input":  # without a type it is one for text
                                     self.write_attributes(tag, attributes, encode, out)
+                                told_to = len(out)
                         if tag == "textarea" or (not typed and is_editor(attributes)):
                             below_typed = True
                         if len(node) > 5 and node.get("isShadowHost"):
@@ -139,45 +142,53 @@ class TreeWriter:
 
     def write_attributes(self, tag, attributes, encode, out):
         """Appends the tokens of what an element's attributes say about it."""
-        ids = self.attributes
-        if tag in ("input", "button"):
-            kind = attributes.get("type")
-            if kind is not None or tag == "input":
-                kind = kind.lower() if isinstance(kind, str) else "text" if kind is None else "other"
-                out.append(self.types.get(kind) or self.types["other"])
+        self.write_type(tag, attributes, out)
         for name, value in attributes.items():
-            if name in TEXT_ATTRIBUTES:
-                if isinstance(value, str) and value:
-                    text_ids = encode(value, LABEL_CHARACTERS)
-                    if text_ids:
-                        out.append(ids[name])
-                        out += text_ids
-            elif name == "role":
-                out.append(self.roles.get(value) or self.roles["other"])
-            elif name in FLAGS:
-                if value is not False and value != "false":
+            if name in TOLD_ATTRIBUTES:
+                self.write_attribute(tag, name, value, attributes, encode, out)
+
+    def write_type(self, tag, attributes, out):
+        """Appends the type of a field or button; a field without one is for text."""
+        kind = attributes.get("type")
+        if tag == "input" or (tag == "button" and kind is not None):
+            kind = kind.lower() if isinstance(kind, str) else "text" if kind is None else "other"
+            out.append(self.types.get(kind) or self.types["other"])
+
+    def write_attribute(self, tag, name, value, attributes, encode, out):
+        """Appends the tokens of one attribute of an element, none if a summary leaves it out."""
+        ids = self.attributes
+        if name in TEXT_ATTRIBUTES:
+            if isinstance(value, str) and value:
+                text_ids = encode(value, LABEL_CHARACTERS)
+                if text_ids:
                     out.append(ids[name])
-            elif name in STATES:
-                out += (ids[name], self.states["false" if value in ("false", False) else "true"])
-            elif name == "value":
-                self._write_value(tag, attributes, value, encode, out)
-            elif name == "name":
-                if tag in FORM_FIELDS and isinstance(value, str) and value:
-                    out.append(ids["name"])
-                    out += encode(value, LABEL_CHARACTERS)
-            elif name in FRAME_ADDRESSES:
-                if tag in ("iframe", "frame") and isinstance(value, str) and value:
-                    out.append(ids["src"])
-                    out += encode(value, 2 * LABEL_CHARACTERS)
-            elif name == "contenteditable":
-                if is_editor(attributes):
-                    out.append(ids["contenteditable"])
-            elif name == "rr_width":
-                out.append(self.states["blocked"])
-            elif name == "rr_mediaState":
-                out += (ids["rr_media"], self.media.get(value, ids["other"]))
-            elif name == "rr_open_mode":
-                out.append(ids["rr_open_mode"])
+                    out += text_ids
+        elif name == "role":
+            out.append(self.roles.get(value) or self.roles["other"])
+        elif name in FLAGS:
+            if value is not False and value != "false":
+                out.append(ids[name])
+        elif name in STATES:
+            out += (ids[name], self.states["false" if value in ("false", False) else "true"])
+        elif name == "value":
+            self._write_value(tag, attributes, value, encode, out)
+        elif name == "name":
+            if tag in FORM_FIELDS and isinstance(value, str) and value:
+                out.append(ids["name"])
+                out += encode(value, LABEL_CHARACTERS)
+        elif name in FRAME_ADDRESSES:
+            if tag in ("iframe", "frame") and isinstance(value, str) and value:
+                out.append(ids["src"])
+                out += encode(value, 2 * LABEL_CHARACTERS)
+        elif name == "contenteditable":
+            if is_editor(attributes):
+                out.append(ids["contenteditable"])
+        elif name == "rr_width":
+            out.append(self.states["blocked"])
+        elif name == "rr_mediaState":
+            out += (ids["rr_media"], self.media.get(value, ids["other"]))
+        elif name == "rr_open_mode":
+            out.append(ids["rr_open_mode"])
 
     def _write_value(self, tag, attributes, value, encode, out):
         """Appends the value of a field: words on a button, else its length, and nothing of a password."""

@@ -137,9 +137,9 @@ def cut_windows(session, max_length, tokens):
 def draw_window(session, max_length, tokens, rng):
     """Returns one random window as `uint16` ids of at most W tokens.
 
-    The start is uniform over the tokens from which half a window remains (headers and borders make windows
-    shorter than `max_length`: else the end of a session would never be drawn), then moved back to the border of
-    its event, or of its node where the event is larger than a window.
+    The start is uniform over the tokens up to where the last window begins that reaches the session's end. It is
+    moved back to the border of its event, or of its node where the event does not fit the window, and stays inside
+    a node that does not fit either: every token of a session can be drawn, and windows are full.
 
     Args:
         session (`TokenizedSession`).
@@ -148,15 +148,29 @@ def draw_window(session, max_length, tokens, rng):
         rng (`numpy.random.Generator`).
     """
     _check_length(max_length)
-    capacity = max_length - 2
-    start = int(rng.integers(0, max(1, len(session.ids) - max_length // 2 + 1) if len(session.ids) > capacity else 1))
-    event = int(np.searchsorted(session.event_offsets, start, side="right")) - 1
-    first, last = (int(i) for i in session.event_offsets[event : event + 2])
-    if last - first <= capacity:
-        start = first
-    else:
-        start = int(session.node_offsets[np.searchsorted(session.node_offsets, start, side="right") - 1])
+    start = int(rng.integers(0, _last_start(session, max_length, tokens) + 1))
+    for borders in (session.event_offsets, session.node_offsets):
+        place = int(np.searchsorted(borders, start, side="right")) - 1
+        first, end = (int(i) for i in borders[place : place + 2])
+        if end - first <= _room(session, first, max_length, tokens):
+            start = first
+            break
     return _window(session, start, max_length, tokens)[0]
+
+
+def _last_start(session, max_length, tokens):
+    """Returns the first event border, else node border, from which a window reaches the end of the session."""
+    length = len(session.ids)
+    for borders in (session.event_offsets, session.node_offsets):
+        for border in borders[np.searchsorted(borders, max(length - max_length, 0)) : -1].tolist():
+            if length - border <= _room(session, border, max_length, tokens):
+                return border
+    return max(length - max_length // 2, 0)
+
+
+def _room(session, start, max_length, tokens):
+    """Returns how many tokens of the session a window that starts at `start` can hold."""
+    return max_length - len(window_header(session, start, max_length, tokens)) - 1
 
 
 def _check_length(max_length):

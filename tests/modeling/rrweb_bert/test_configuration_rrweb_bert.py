@@ -47,7 +47,7 @@ def test_the_borders_of_the_allowed_range_are_allowed(values):
 
 
 def test_a_saved_config_loads_through_autoconfig_with_every_value(tmp_path):
-    config = RRWebBertConfig(vocab_size=700, hidden_size=36, classifier_dropout=0.3, own_note="kept")
+    config = RRWebBertConfig(vocab_size=700, hidden_size=48, classifier_dropout=0.3, own_note="kept")
     config.save_pretrained(tmp_path)
     again = AutoConfig.from_pretrained(tmp_path)
     assert again.model_type == "rrweb_bert"

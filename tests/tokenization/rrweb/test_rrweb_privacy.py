@@ -56,6 +56,7 @@ PERSONAL = {
     "ghp_16C7e42F292c6912E7710c838347Ae178B4a": "token",
     "3f2b8c1e-9d4a-4f6b-8e2d-7a1c5b9e0d3f": "token",
     "a8f5f167f44f4964e6c998dee827110c": "token",
+    "Zm9vYmFy-QUJDREVGR_HSUpLTE1OT1BRUlNUVVZXWFlaMTIz": "token",
     "*****": "masked",
     "** *** *": "masked",
 }
@@ -70,7 +71,11 @@ def test_personal_text_is_found_whole(value, kind):
 
 @pytest.mark.parametrize(
     "plain",
-    ["Released 2024-01-15, 3 items", "2024-01-15 10:30", "12,345 people", "v1.2.3", "* one", "5 * 3", "10:30", "", "@ada"],
+    [
+        "Released 2024-01-15, 3 items", "2024-01-15 10:30", "12,345 people", "v1.2.3", "* one", "5 * 3", "10:30", "", "@ada",
+        "/blog/2024/01/15/how-to-build-a-rocket-in-ten-days", "How-To-Build-A-Rocket-In-Ten-Days-2024-Edition",
+        "2023-24_UEFA_Champions_League_knockout_phase",
+    ],  # fmt: skip
 )
 def test_plain_text_is_left_alone(plain):
     assert personal_spans(plain) == []
