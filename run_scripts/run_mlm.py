@@ -16,7 +16,10 @@ from pathlib import Path
 
 from transformers.trainer_utils import set_seed
 
+from traceformers.modeling.rrweb_bert.sentence_rrweb_bert import save_sentence_transformer
 from traceformers.training.checkpoints import last_complete_checkpoint
+from traceformers.training.hardware import describe_hardware
+from traceformers.training.hub_folder import push_folder
 from traceformers.training.mlm_arguments import parse_run, resolved_config
 from traceformers.training.mlm_run import MLMData, build_model, build_trainer, split_report
 from traceformers.training.run_record import command_line, git_commit, write_config, write_json
@@ -51,6 +54,7 @@ def main(argv=None):
         "resumed_from": resume and Path(resume).name,
         "parameters": model.num_parameters(),
         "ranks": arguments.world_size,
+        "hardware": describe_hardware(),
     }
 
     # 4. Evaluation: the eval split chose the checkpoint, the test split is read here for the first time
@@ -73,10 +77,10 @@ def main(argv=None):
         unwrapped = trainer.accelerator.unwrap_model(trainer.model)
         unwrapped.save_pretrained(output_dir / "model")
         data.tokenizer.save_pretrained(output_dir / "model")
+        save_sentence_transformer(output_dir / "model", max_seq_length=data_arguments.max_length)
         if arguments.push_to_hub:
             repository = arguments.hub_model_id or output_dir.name
-            data.tokenizer.push_to_hub(repository, private=arguments.hub_private_repo)
-            unwrapped.push_to_hub(repository, private=arguments.hub_private_repo)
+            push_folder(output_dir / "model", repository, private=arguments.hub_private_repo is not False)
     return metrics
 
 

@@ -1,69 +1,74 @@
-"""The whole main job in a few minutes, on the recordings in this package: what `traceformers quickstart` does.
+"""The whole main job in minutes, on the recordings in this package: the logic of `traceformers quickstart`.
 
-Each step is a command of run_scripts/ or datasets_scripts/ that works alone too, and is printed before it runs.
+Each step is a command of its own, printed before it runs. Training runs under `accelerate launch`, and the last step in
+a process that cannot see this package; the others share this process, for each new one costs seconds to start.
 """
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import traceformers
 from traceformers.datasets_scripts.rrweb_sessions import prepare_rrweb_sessions
-from traceformers.modeling.rrweb_bert.sentence_rrweb_bert import save_sentence_transformer
-from traceformers.run_scripts import run_mlm, train_rrweb_tokenizer, write_model_card
-from traceformers.training.hardware import describe_hardware
-from traceformers.training.run_record import write_json
+from traceformers.run_scripts import train_rrweb_tokenizer, write_model_card
 
 HOME = Path(traceformers.__file__).parent
 SAMPLES = HOME / "datasets_scripts/rrweb_sessions/samples"
 CONFIG = HOME / "run_scripts/configs/rrweb/tiny.yaml"
+RUN_MLM, EXPLORE = (HOME / f"run_scripts/{name}.py" for name in ("run_mlm", "explore_sessions"))
 ABOUT_SAMPLES = HOME / "model_cards/about_samples.yaml"
+SHARES = ("--validation-share", "0.15", "--test-share", "0.15")
 
 
 def run_quickstart(output_dir, seed=0, recordings=SAMPLES, overrides=()):
-    """Learns a vocabulary, prepares the data, trains, evaluates and writes the card; yields lines to print.
+    """Does all steps from learning a vocabulary to using the model; yields the lines to print.
 
     Args:
-        output_dir: folder for `tokenizer`, `sessions` (the data set) and `run` (figures, checkpoints, `model`).
+        output_dir: folder for `tokenizer`, `sessions` (the data set), `run` (figures, `model`) and pictures.
         seed: of the weights, the windows and the masks.
         recordings: folder of rrweb recordings.
         overrides: more arguments of run_mlm.py.
 
     Raises:
         FileNotFoundError: there are no recordings at `recordings`.
+        subprocess.CalledProcessError: a step that runs in a process of its own failed.
     """
     output_dir, recordings = Path(output_dir), Path(recordings)
     if not recordings.is_dir():
-        raise FileNotFoundError(f"Expected a folder of recordings at {recordings}, found none; name another.")
+        raise FileNotFoundError(f"Expected a folder of recordings, found none at {recordings}. Name one that is there.")
     tokenizer, sessions, run = (output_dir / name for name in ("tokenizer", "sessions", "run"))
-    shares = ("--validation-share", 0.15, "--test-share", 0.15)
-    bars = ("--disable_tqdm", not sys.stderr.isatty())
-    steps = [
-        (train_rrweb_tokenizer, recordings, "--output-dir", tokenizer, "--text-vocab-size", 2000),
-        (prepare_rrweb_sessions, recordings, "--tokenizer", tokenizer, "--output-dir", sessions, *shares),
-        (run_mlm, CONFIG, "--data_dir", sessions, "--output_dir", run, "--seed", seed, *bars, *overrides),
-        (write_model_card, run, "--about-data", ABOUT_SAMPLES),
-    ]
-    for script, *arguments in steps:
-        arguments = [str(argument) for argument in arguments]
-        yield f"$ python {shown(script.__file__)} {' '.join(map(shown, arguments))}"
-        run_script(script, arguments)
-        if script is run_mlm:
-            metrics = json.loads((run / "metrics.json").read_text())
-            metrics["train"].setdefault("hardware", describe_hardware())
-            write_json(run / "metrics.json", metrics)
-            save_sentence_transformer(run / "model")
+    launch = ("accelerate", "launch", "--num_processes", "1", "--num_machines", "1", "--mixed_precision", "no",
+              "--dynamo_backend", "no")  # fmt: skip
+    yield from run_script(train_rrweb_tokenizer, recordings, "--output-dir", tokenizer, *SHARES)
+    yield from run_script(prepare_rrweb_sessions, recordings, "--tokenizer", tokenizer, "--output-dir", sessions,
+                          "--num-proc", 1, *SHARES)  # fmt: skip
+    yield from run_process(*launch, RUN_MLM, CONFIG, "--data_dir", sessions, "--output_dir", run, "--seed", seed,
+                           *overrides)  # fmt: skip
     yield from results(json.loads((run / "metrics.json").read_text()))
+    yield from run_script(write_model_card, run, "--about-data", ABOUT_SAMPLES)
+    yield from run_process("python", EXPLORE, run / "model", recordings, "--output-dir", output_dir, "--run-dir", run)
     yield f"The model, its code and its card: {run / 'model'}"
 
 
-def run_script(script, arguments):
+def run_script(script, *arguments):
     """Runs `main` of a script as if from a shell, so that what it records of its command is true."""
+    arguments = [str(argument) for argument in arguments]
+    yield f"\n$ python {' '.join(map(shown, [script.__file__, *arguments]))}"
     kept, sys.argv = sys.argv, [shown(script.__file__), *map(shown, arguments)]
     try:
         script.main(arguments)
     finally:
         sys.argv = kept
+
+
+def run_process(*command):
+    """Runs a command with this Python's own `python` and `accelerate`."""
+    command = [str(argument) for argument in command]
+    yield f"\n$ {' '.join(map(shown, command))}"
+    module = {"python": [], "accelerate": ["-m", "accelerate.commands.accelerate_cli"]}[command[0]]
+    sys.stdout.flush()
+    subprocess.run([sys.executable, *module, *command[1:]], check=True)
 
 
 def shown(argument):

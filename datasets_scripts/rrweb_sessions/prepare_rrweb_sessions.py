@@ -97,7 +97,8 @@ def _tokenizer(folder):
 def _tokenizer_bytes(folder):
     """Returns the content of the files that a saved tokenizer is made of."""
     return b"".join(
-        (Path(folder) / name).read_bytes() for name in ("structural_vocab.json", "text_bpe.json", "tokenizer_config.json")
+        (Path(folder) / name).read_bytes()
+        for name in ("structural_vocab.json", "text_bpe.json", "tokenizer_config.json")
     )
 
 

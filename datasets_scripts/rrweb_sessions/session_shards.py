@@ -94,7 +94,7 @@ def assign_splits(rows, split_by="session", validation_share=0.05, test_share=0.
     Raises:
         ValueError: if the shares leave nothing to train on.
     """
-    if not (0 <= validation_share and 0 <= test_share and validation_share + test_share < 1):
+    if not (validation_share >= 0 and test_share >= 0 and validation_share + test_share < 1):
         raise ValueError(
             "Expected validation_share and test_share of 0 and more, less than 1 together, got "
             f"{validation_share} and {test_share}. Leave something to train on."

@@ -117,14 +117,15 @@ class TreeWriter:
                     below_tag = tags.get(tag) or self.tag(tag)
                     below_silent = silent or tag in silent_tags
                     if not silent:
-                        if tag in spoken or not spoken_attributes.isdisjoint(attributes):
-                            if tag not in silent_tags or tag == "svg":
-                                borders.append(len(out))
-                                out.append(below_tag)
-                                below_tag = None
-                                if attributes or tag == "input":  # without a type it is one for text
-                                    self.write_attributes(tag, attributes, encode, out)
-                                told_to = len(out)
+                        if (tag in spoken or not spoken_attributes.isdisjoint(attributes)) and (
+                            tag not in silent_tags or tag == "svg"
+                        ):
+                            borders.append(len(out))
+                            out.append(below_tag)
+                            below_tag = None
+                            if attributes or tag == "input":  # without a type it is one for text
+                                self.write_attributes(tag, attributes, encode, out)
+                            told_to = len(out)
                         if tag == "textarea" or (not typed and is_editor(attributes)):
                             below_typed = True
                         if len(node) > 5 and node.get("isShadowHost"):
@@ -264,7 +265,9 @@ def _plain(node):
             return False
         if node["type"] == 3:
             return type(node["textContent"]) is str
-        return node["type"] == 2 and type(node["tagName"]) is str and set(map(type, node["attributes"].values())) <= _VALUES
+        if node["type"] != 2 or type(node["tagName"]) is not str:
+            return False
+        return set(map(type, node["attributes"].values())) <= _VALUES
     except (KeyError, TypeError, AttributeError):
         return False
 

@@ -35,9 +35,12 @@ def finished(tmp_path_factory):
 
 def test_it_prints_each_command_and_a_table_with_baselines(finished):
     _, lines = finished
-    commands = [line for line in lines if line.startswith("$ ")]
+    commands = [line for line in "\n".join(lines).splitlines() if line.startswith("$ ")]
     scripts = [re.search(r"(\w+)\.py", command).group(1) for command in commands]
-    assert scripts == ["train_rrweb_tokenizer", "prepare_rrweb_sessions", "run_mlm", "write_model_card"]
+    assert scripts == [
+        "train_rrweb_tokenizer", "prepare_rrweb_sessions", "run_mlm", "write_model_card", "explore_sessions",
+    ]  # fmt: skip
+    assert commands[2].startswith("$ accelerate launch ")
     assert any(re.match(r"all +\d+ +[\d.]+% +[\d.]+ +[\d.]+ +[\d.]+$", line) for line in lines)
 
 
@@ -47,6 +50,8 @@ def test_it_leaves_figures_and_a_folder_that_can_be_pushed(finished):
     assert metrics["seed"] == 3
     assert metrics["test"]["tokens"] > 0
     assert_hub_folder_is_self_contained(output_dir / "run" / "model")
+    for picture in ("loss.png", "session_map.png"):
+        assert (output_dir / picture).read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_code_in_its_card_runs(finished, capsys):

@@ -55,7 +55,10 @@ def test_every_session_is_in_one_split_with_its_tokens(recordings, tmp_path):
     for row in sum(found.values(), []):
         expected = tok.tokenize_session(recordings / f"{row['session']}.json")
         assert row["ids"] == expected.ids.tolist() and row["site"] == f"shop{int(row['session'][1:]) % 4}.test"
-        arrays = {k: row[k] for k in ("ids", "event_offsets", "event_times_ms", "node_offsets", "contexts", "context_of_event")}
+        arrays = {
+            k: row[k]
+            for k in ("ids", "event_offsets", "event_times_ms", "node_offsets", "contexts", "context_of_event")
+        }
         assert len(cut_windows(as_session(**arrays), 64, tok.window_tokens)[0]) >= 1
     assert info["vocab_size"] == len(tok) and info["files"] == 12 and info["rejected"] == 0
     assert json.loads((tmp_path / "out" / "dataset_info.json").read_text()) == info
@@ -63,7 +66,9 @@ def test_every_session_is_in_one_split_with_its_tokens(recordings, tmp_path):
 
 
 def as_session(contexts, **arrays):
-    return TokenizedSession(contexts=[np.array(c, dtype=np.uint16) for c in contexts], **{k: np.array(v) for k, v in arrays.items()})
+    return TokenizedSession(
+        contexts=[np.array(c, dtype=np.uint16) for c in contexts], **{k: np.array(v) for k, v in arrays.items()}
+    )
 
 
 def test_no_session_is_in_two_splits_whatever_wraps_it(recordings, tmp_path):
@@ -78,7 +83,12 @@ def test_no_session_is_in_two_splits_whatever_wraps_it(recordings, tmp_path):
 
 
 def test_what_cannot_be_read_is_listed_with_its_reason_and_place(recordings, tmp_path):
-    bad = {"cut.json": b'[{"type": 4, "timestamp": 1,', "empty.json": b"", "no.json": b'{"log": []}', "gz.json": b"\x1f\x8b\x08junk"}
+    bad = {
+        "cut.json": b'[{"type": 4, "timestamp": 1,',
+        "empty.json": b"",
+        "no.json": b'{"log": []}',
+        "gz.json": b"\x1f\x8b\x08junk",
+    }
     for name, content in bad.items():
         (recordings / name).write_bytes(content)
     info = prepared(recordings, tmp_path / "out")

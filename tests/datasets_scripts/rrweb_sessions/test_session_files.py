@@ -19,7 +19,9 @@ def listed(data):
 
 
 def test_a_folder_gives_recordings_at_any_depth_and_nothing_else(tmp_path):
-    write(tmp_path, *(f"s{i}{suffix}" for i, suffix in enumerate(SUFFIXES)), "deep/er/x.JSON", "labels.csv", "README.md")
+    write(
+        tmp_path, *(f"s{i}{suffix}" for i, suffix in enumerate(SUFFIXES)), "deep/er/x.JSON", "labels.csv", "README.md"
+    )
     assert listed(tmp_path) == sorted([*(f"s{i}" for i in range(len(SUFFIXES))), "x"])
 
 
@@ -31,7 +33,9 @@ def test_a_file_and_a_glob_are_taken_as_they_are_named(tmp_path):
 
 
 def test_segments_are_one_session(tmp_path):
-    write(tmp_path, "a_segment_0.bin", "a_segment_10.bin", "a_segment_2.bin", "b-segment-1.json.gz", "b-segment-2.json.gz")
+    write(
+        tmp_path, "a_segment_0.bin", "a_segment_10.bin", "a_segment_2.bin", "b-segment-1.json.gz", "b-segment-2.json.gz"
+    )
     write(tmp_path, "deep/a_segment_0.bin", "segment.json", "segmented.json")
     found = list_session_files(tmp_path)
     assert sorted(len(files.paths) for files in found) == [1, 1, 1, 2, 3]
@@ -47,7 +51,9 @@ def test_names_are_unique(tmp_path):
 
 
 def test_fifty_thousand_files_are_named_in_seconds(monkeypatch):
-    monkeypatch.setattr(session_files, "_list_one", lambda entry: {f"/{i // 10}/s{i % 1000}.json": 1 for i in range(50_000)})
+    monkeypatch.setattr(
+        session_files, "_list_one", lambda entry: {f"/{i // 10}/s{i % 1000}.json": 1 for i in range(50_000)}
+    )
     assert len(list_session_files("anything")) == 50_000
 
 

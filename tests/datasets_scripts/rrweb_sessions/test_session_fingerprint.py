@@ -3,8 +3,20 @@ import json
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-from tiny_rrweb import GOLDEN, SOURCE, attribute_change, click, element, event, meta, mutation, page, sessions, snapshot, typed
+from tiny_rrweb import (
+    GOLDEN,
+    SOURCE,
+    attribute_change,
+    click,
+    element,
+    event,
+    meta,
+    mutation,
+    page,
+    sessions,
+    snapshot,
+    typed,
+)
 
 from traceformers.datasets_scripts.rrweb_sessions.session_fingerprint import fingerprint
 from traceformers.tokenization.rrweb.rrweb_envelopes import read_session
@@ -56,7 +68,9 @@ def test_equal_events_have_equal_marks_whatever_the_order_of_keys_or_the_wrappin
     assert len(mark(events)) == 32
 
 
-@pytest.mark.parametrize("path", [p for p in sorted(GOLDEN.iterdir()) if "segment_" not in p.name], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", [p for p in sorted(GOLDEN.iterdir()) if "segment_" not in p.name], ids=lambda p: p.name
+)
 def test_every_wrapping_of_the_golden_session_has_its_mark(path):
     assert mark(path) == mark(SOURCE)
 

@@ -26,7 +26,9 @@ SHARES = st.sampled_from([(0.05, 0.05), (0, 0), (0.3, 0), (0, 0.3), (0.5, 0.4), 
 
 
 def row(number, site="a.test"):
-    session = tiny_tokenizer().tokenize_session([*page(element(10, "p", f"Text {number}")), *(click(10, i) for i in range(number))])
+    session = tiny_tokenizer().tokenize_session(
+        [*page(element(10, "p", f"Text {number}")), *(click(10, i) for i in range(number))]
+    )
     return session_row(f"s{number}", site, f"{number:032x}", f"/{number}.json", session), session
 
 
@@ -45,7 +47,12 @@ def test_a_row_comes_back_from_arrow_as_it_was(tmp_path):
     for name in ("ids", "event_offsets", "event_times_ms", "node_offsets", "context_of_event"):
         assert back[name] == getattr(session, name).tolist()
     assert back["contexts"] == [c.tolist() for c in session.contexts]
-    assert [back[n] for n in ("session", "site", "fingerprint", "source_file")] == ["s3", "a.test", one["fingerprint"], "/3.json"]
+    assert [back[n] for n in ("session", "site", "fingerprint", "source_file")] == [
+        "s3",
+        "a.test",
+        one["fingerprint"],
+        "/3.json",
+    ]
     assert not list(tmp_path.glob("*.writing"))
 
 
@@ -83,7 +90,9 @@ def test_more_data_moves_nothing_where_no_split_would_be_empty(keys, more, share
     both = list(dict.fromkeys([*keys, *more]))
     if len(keys) >= 3 and natural(map(position, keys)) and natural(map(position, both)):
         rows = [(key, "") for key in both]
-        assert assign_splits(rows, "session", *shares)[: len(keys)] == assign_splits(rows[: len(keys)], "session", *shares)
+        assert assign_splits(rows, "session", *shares)[: len(keys)] == assign_splits(
+            rows[: len(keys)], "session", *shares
+        )
 
 
 @given(KEYS, st.randoms(use_true_random=False))

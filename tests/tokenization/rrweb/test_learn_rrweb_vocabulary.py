@@ -72,7 +72,11 @@ def test_every_byte_has_an_id_and_the_size_is_a_limit(counts):
         learn_bpe(counts, 255)
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6), st.integers(1, 9), max_size=8))
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6), st.integers(1, 9), max_size=8
+    )
+)
 def test_a_learned_vocabulary_encodes_any_text_back(words):
     bpe = learn_bpe(Counter(words), 300)
     for word in [*words, "neverSeen東🙂"]:
@@ -110,12 +114,16 @@ def test_typed_and_personal_text_is_not_counted():
         ),
         typed(10, "quokka", 50),
         typed(16, "hunter", 60),
-        mutation(70, texts=[text_change(1013, "zanzibar"), text_change(1011, "quokka")], adds=[add(15, text(90, "zanzibar"))]),
+        mutation(
+            70, texts=[text_change(1013, "zanzibar"), text_change(1011, "quokka")], adds=[add(15, text(90, "zanzibar"))]
+        ),
         *(click(i, 80 + i) for i in range(10, 17)),
         event(5, {"tag": "t", "payload": {"q": "quokka", "mail": "ada@example.org"}}, 200),
     ]
     words = " ".join(count(session)).lower()
-    assert not any(part in words for part in ("quokka", "zanzibar", "hunter", "ada", "example", "555", "notes", "draft"))
+    assert not any(
+        part in words for part in ("quokka", "zanzibar", "hunter", "ada", "example", "555", "notes", "draft")
+    )
     assert "results" in words
     kept = " ".join(count(session, keep_typed_text=True, keep_personal_text=True)).lower()
     assert all(part in kept for part in ("quokka", "zanzibar", "ada", "555")) and "hunter" not in kept
@@ -124,7 +132,9 @@ def test_typed_and_personal_text_is_not_counted():
 def test_a_session_that_cannot_be_read_is_reported_or_stops():
     good, bad = page(element(10, "p", "fine")), b"{not json"
     seen = []
-    counter, n_read = count_words([good, bad, lambda: good], structural_vocabulary(), on_error=lambda i, e: seen.append((i, e)))
+    counter, n_read = count_words(
+        [good, bad, lambda: good], structural_vocabulary(), on_error=lambda i, e: seen.append((i, e))
+    )
     assert n_read == 2 and counter.counts["fine"] == 2
     assert [i for i, _ in seen] == [1] and isinstance(seen[0][1], SessionFormatError)
     with pytest.raises(SessionFormatError):
@@ -149,7 +159,14 @@ def test_the_numbers_of_the_report_are_right():
 
 def test_the_script_learns_saves_and_says_what_it_did(tmp_path, capsys):
     (tmp_path / "bad.json").write_text("[1")
-    arguments = [str(SOURCE), str(tmp_path / "bad.json"), "--output-dir", str(tmp_path / "out"), "--text-vocab-size", "300"]
+    arguments = [
+        str(SOURCE),
+        str(tmp_path / "bad.json"),
+        "--output-dir",
+        str(tmp_path / "out"),
+        "--text-vocab-size",
+        "300",
+    ]
     train_rrweb_tokenizer.main(arguments)
     report = json.loads((tmp_path / "out" / "vocabulary_report.json").read_text())
     tok = RRWebTokenizer.from_pretrained(tmp_path / "out")
@@ -184,7 +201,9 @@ def test_words_are_learned_from_the_sessions_that_are_prepared_for_training(tmp_
         (tmp_path / "data" / f"{i}.json").write_text(json.dumps(events))
     shares = {"split_by": split_by, "validation_share": 0.2, "test_share": 0.2}
     info = prepare(tmp_path / "data", tokenizer_folder(), tmp_path / "out", num_proc=1, progress=False, **shares)
-    prepared = [row for name in info["splits"]["train"]["files"] for row in read_arrow(tmp_path / "out" / name).to_pylist()]
+    prepared = [
+        row for name in info["splits"]["train"]["files"] for row in read_arrow(tmp_path / "out" / name).to_pylist()
+    ]
     chosen = train_rrweb_tokenizer.training_files(list_session_files(tmp_path / "data"), *shares.values())
     assert sorted(files.source for files in chosen) == sorted(row["source_file"] for row in prepared)
     assert 0 < len(chosen) < 12

@@ -171,7 +171,9 @@ def test_a_mutation_tells_all_four_kinds_of_change():
             removes=[remove(3, 10)],
             adds=[add(3, element(30, "p", "Thanks")), add(15, element(31, "li", "Three"))],
             texts=[text_change(1016, "First")],
-            attributes=[attribute_change(11, disabled=True, placeholder=None, class_="bad wrong", style={"display": "none"})],
+            attributes=[
+                attribute_change(11, disabled=True, placeholder=None, class_="bad wrong", style={"display": "none"})
+            ],
         )
     )
     assert found == [
@@ -207,7 +209,10 @@ def test_a_style_says_whether_something_shows(style, expected):
 
 def test_style_and_script_texts_are_never_told():
     style = element(30, "style", "p{}")
-    actions = [mutation(90, adds=[add(2, style)]), mutation(adds=[add(30, text(31, "b{}"))], texts=[text_change(1030, "i{}")])]
+    actions = [
+        mutation(90, adds=[add(2, style)]),
+        mutation(adds=[add(30, text(31, "b{}"))], texts=[text_change(1030, "i{}")]),
+    ]
     assert not any(t.startswith('"') for t in told(*actions))
 
 
@@ -237,7 +242,9 @@ def test_a_payload_of_any_size_is_cut_and_says_so():
     assert told(event(5, {"tag": "t", "payload": deep}, 100))[-1] == '"leaf"'
 
 
-@given(st.one_of(st.integers(), st.floats(), st.just(10**400), st.just(-(10**400)), st.booleans(), st.none(), st.text()))
+@given(
+    st.one_of(st.integers(), st.floats(), st.just(10**400), st.just(-(10**400)), st.booleans(), st.none(), st.text())
+)
 def test_a_number_is_a_number_a_page_can_mean(value):
     found = number(value)
     assert found is None or (abs(found) <= LARGEST_NUMBER and found == value)

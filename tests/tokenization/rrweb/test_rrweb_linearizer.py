@@ -131,9 +131,7 @@ def test_another_page_is_told_in_full():
 
 def test_browser_windows_keep_their_own_pages_and_switches_are_told():
     two = [
-        {"windowId": "a", **one}
-        if number % 2 == 0
-        else {"windowId": "b", **one}
+        {"windowId": "a", **one} if number % 2 == 0 else {"windowId": "b", **one}
         for number, one in enumerate(
             [
                 meta("https://a.test/", 0),
@@ -146,7 +144,10 @@ def test_browser_windows_keep_their_own_pages_and_switches_are_told():
         )
     ]
     assert '"In A"' in event_names(two, 4) and '"In B"' in event_names(two, 5)
-    assert event_names(two, 4)[1:3] == ["[switch]", "[count:1]"] and event_names(two, 5)[1:3] == ["[switch]", "[count:2]"]
+    assert event_names(two, 4)[1:3] == ["[switch]", "[count:1]"] and event_names(two, 5)[1:3] == [
+        "[switch]",
+        "[count:2]",
+    ]
     in_a_row = [dict(one, windowId="a") for one in page(*SHOP)]
     assert "[switch]" not in names(tokenize(in_a_row).ids)
 
@@ -179,7 +180,11 @@ def test_no_page_can_write_a_special_or_structural_token():
 
 @given(st.text(st.characters(), max_size=60))
 def test_text_of_a_page_gives_no_unknown_or_special_id(words):
-    events = [*page(element(10, "button", words, title=words)), click(10), event(5, {"tag": words, "payload": words}, 200)]
+    events = [
+        *page(element(10, "button", words, title=words)),
+        click(10),
+        event(5, {"tag": words, "payload": words}, 200),
+    ]
     assert np.all(tokenize(events).ids >= 5)
 
 
@@ -192,7 +197,9 @@ VALUES = st.recursive(
     | st.sampled_from([10**400, -1e308, float("nan"), float("inf"), 2**64, 0.5])
     | st.text(st.characters(), max_size=4)
     | st.sampled_from(["[CLS]", "https://[bad", "a%ff", "\ud800", "\x00", "password"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("id type node source x".split()), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("id type node source x".split()), inner)
+    ),
     max_leaves=4,
 )
 

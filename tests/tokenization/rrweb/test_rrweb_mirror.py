@@ -130,7 +130,9 @@ class Browser:
         for node_id in added:
             siblings = now[now[node_id]["parent"]]["children"]
             at = siblings.index(node_id) + 1
-            adds.append(add(now[node_id]["parent"], self.serialized(node_id), siblings[at] if at < len(siblings) else None))
+            adds.append(
+                add(now[node_id]["parent"], self.serialized(node_id), siblings[at] if at < len(siblings) else None)
+            )
         self.rng.shuffle(adds)
         self.rng.shuffle(removes)
         texts, attributes = [], []
@@ -199,7 +201,10 @@ def test_adds_in_any_order_stand_where_their_next_node_says():
 
 def test_a_frame_gets_its_document_and_a_new_one_when_it_loads_again():
     frame = element(10, "iframe", src="https://f.test/")
-    first, second = document(element(51, "button", "Pay"), node_id=50), document(element(61, "button", "Paid"), node_id=60)
+    first, second = (
+        document(element(51, "button", "Pay"), node_id=50),
+        document(element(61, "button", "Paid"), node_id=60),
+    )
     for number, node in ((40, first), (45, second)):  # ids of html and body are unique in rrweb
         node["childNodes"][1]["id"], node["childNodes"][1]["childNodes"][0]["id"] = number, number + 1
         node["childNodes"][0]["id"] = number + 2
@@ -304,6 +309,10 @@ def test_a_label_follows_what_mutations_changed():
 
 
 def test_a_checkout_replaces_the_whole_tree():
-    events = [*page(element(10, "p", "a")), mutation(20, adds=[add(3, element(50, "p"))]), snapshot(element(10, "p"), time=30)]
+    events = [
+        *page(element(10, "p", "a")),
+        mutation(20, adds=[add(3, element(50, "p"))]),
+        snapshot(element(10, "p"), time=30),
+    ]
     assert mirror_tree(follow(events), 1) == (1, [(900, []), (2, [(3, [(10, [])])])])
     assert "[gone]" in event_names([*events, incremental(3, 40, id=50, x=0, y=1)])

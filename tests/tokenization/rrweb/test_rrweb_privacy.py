@@ -72,8 +72,17 @@ def test_personal_text_is_found_whole(value, kind):
 @pytest.mark.parametrize(
     "plain",
     [
-        "Released 2024-01-15, 3 items", "2024-01-15 10:30", "12,345 people", "v1.2.3", "* one", "5 * 3", "10:30", "", "@ada",
-        "/blog/2024/01/15/how-to-build-a-rocket-in-ten-days", "How-To-Build-A-Rocket-In-Ten-Days-2024-Edition",
+        "Released 2024-01-15, 3 items",
+        "2024-01-15 10:30",
+        "12,345 people",
+        "v1.2.3",
+        "* one",
+        "5 * 3",
+        "10:30",
+        "",
+        "@ada",
+        "/blog/2024/01/15/how-to-build-a-rocket-in-ten-days",
+        "How-To-Build-A-Rocket-In-Ten-Days-2024-Edition",
         "2023-24_UEFA_Champions_League_knockout_phase",
     ],  # fmt: skip
 )
@@ -171,7 +180,9 @@ def everywhere(secret=SECRET):
         mutation(200, adds=[add(3, element(40, "p", f'You said "{secret}".'))], removes=[remove(3, 27)]),
         mutation(201, adds=[add(14, text(41, secret)), add(16, text(42, secret))]),
         mutation(202, texts=[text_change(1011, secret), text_change(41, secret), text_change(1017, secret)]),
-        mutation(203, attributes=[attribute_change(10, value=secret), attribute_change(13, title=secret, class_=secret)]),
+        mutation(
+            203, attributes=[attribute_change(10, value=secret), attribute_change(13, title=secret, class_=secret)]
+        ),
         mutation(204, attributes=[attribute_change(21, alt=secret, style={"content": secret}, data_x=secret)]),
         mutation(205, attributes=[attribute_change(25, value=secret, type="text"), attribute_change(17, value=secret)]),
         *(click(node_id, 206 + node_id) for node_id in range(10, 28)),

@@ -32,7 +32,13 @@ def tok():
 def test_sizes_specials_and_classes(tok):
     assert tok.structural_vocab_size == 520
     assert len(tok) == tok.vocab_size == 520 + tok.bpe.get_vocab_size() == len(tok.get_vocab())
-    assert [tok.pad_token_id, tok.unk_token_id, tok.cls_token_id, tok.sep_token_id, tok.mask_token_id] == [0, 1, 2, 3, 4]
+    assert [tok.pad_token_id, tok.unk_token_id, tok.cls_token_id, tok.sep_token_id, tok.mask_token_id] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
     classes = tok.token_classes
     assert classes.dtype == "u1" and classes.shape == (len(tok),)
     assert all(classes[520:] == CLASSES.index("text")) and not any(classes[:520] == CLASSES.index("text"))
@@ -76,7 +82,9 @@ def test_no_text_gives_unknown_or_special_ids(text):
     assert all(i >= 5 for i in ids)
 
 
-@pytest.mark.parametrize("text", ["[MASK]", "[CLS] x [SEP]", "[PAD][UNK]", "[tag:button] [body]", "<s>", " [MASK] ", "[gap:3]"])
+@pytest.mark.parametrize(
+    "text", ["[MASK]", "[CLS] x [SEP]", "[PAD][UNK]", "[tag:button] [body]", "<s>", " [MASK] ", "[gap:3]"]
+)
 def test_names_of_tokens_in_text_are_text(tok, text):
     ids = tok(text, add_special_tokens=False)["input_ids"]
     assert all(i >= 520 for i in ids) and tok.decode(ids) == text
@@ -191,7 +199,7 @@ def test_text_and_events_together_are_refused(tok):
 def test_windows_cover_a_session_as_rows(tok, length):
     rows = tok.windows(LONG, max_length=length, return_header_lengths=True)
     bodies = [row[h:-1] for row, h in zip(rows["input_ids"], rows["header_lengths"], strict=True)]
-    assert sum(bodies, []) == tok.tokenize_session(LONG).ids.tolist()
+    assert [i for body in bodies for i in body] == tok.tokenize_session(LONG).ids.tolist()
     assert rows["token_type_ids"] == [[int(i >= 520) for i in row] for row in rows["input_ids"]]
     padded = tok.windows(LONG, max_length=length, padding="max_length", return_tensors="pt")
     assert padded["input_ids"].shape == (len(bodies), length)
@@ -206,7 +214,9 @@ def test_notes_say_what_was_left_out(tok):
 # -- saving -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [{}, {"keep_typed_text": True}, {"keep_personal_text": True, "keep_typed_text": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"keep_typed_text": True}, {"keep_personal_text": True, "keep_typed_text": True}]
+)
 def test_saving_and_loading_keeps_ids_and_switches(tmp_path, options):
     tok = tiny_tokenizer(**options)
     tok.save_pretrained(tmp_path / "one")
