@@ -52,7 +52,7 @@ def test_every_session_is_in_one_split_with_its_tokens(recordings, tmp_path):
     found = {split: rows(tmp_path / "out", info, split) for split in SPLITS}
     names = [row["session"] for split in SPLITS for row in found[split]]
     assert sorted(names) == [f"s{n:02d}" for n in range(12)] and all(found.values())
-    for row in sum(found.values(), []):
+    for row in [row for split in SPLITS for row in found[split]]:
         expected = tok.tokenize_session(recordings / f"{row['session']}.json")
         assert row["ids"] == expected.ids.tolist() and row["site"] == f"shop{int(row['session'][1:]) % 4}.test"
         arrays = {
@@ -213,8 +213,9 @@ def test_the_command_prints_counts_and_ends_with_one_line_on_errors(recordings, 
     for line, split in zip(out, SPLITS, strict=False):
         counts = info["splits"][split]
         assert line.split() == [
-            split, str(counts["sessions"]), "sessions", str(counts["events"]), "events", str(counts["tokens"]), "tokens",
-        ]  # fmt: skip
+            split,
+            *(word for name in ("sessions", "events", "tokens") for word in (str(counts[name]), name)),
+        ]
     assert out[-1] == "rejected 0 of 13 files, 0 duplicates"
     for wrong, reason in (
         ([*arguments, "--output-dir", str(tmp_path / "out")], "another preparation"),

@@ -127,7 +127,7 @@ def test_splits_are_disjoint_and_complete_and_counted(tmp_path):
     counts, duplicates = write_splits(paths, tmp_path, "session", 0.2, 0.2)
     tables = {s: pa.concat_tables([read_arrow(tmp_path / f) for f in counts[s]["files"]]) for s in SPLITS}
     marks = {s: tables[s]["fingerprint"].to_pylist() for s in SPLITS}
-    everything = sum(marks.values(), [])
+    everything = [mark for split in SPLITS for mark in marks[split]]
     assert len(everything) == len(set(everything)) == 40
     assert duplicates == [(f"/{n}.json", f"/{n}.json") for n in range(15, 20)]
     for split, table in tables.items():

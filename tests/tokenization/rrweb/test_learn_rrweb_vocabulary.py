@@ -46,7 +46,7 @@ def counts():
 
 def test_a_text_counts_once_a_session_and_again_in_the_next():
     session = page(element(10, "p", "hello hello"), element(11, "p", "hello hello"), element(12, "b", "hello"))
-    assert count(session) == {"hello": 2, " hello": 1} | {w: n for w, n in count(page()).items()}
+    assert count(session) == {"hello": 2, " hello": 1} | dict(count(page()))
     assert count(session, session)["hello"] == 4
 
 

@@ -183,7 +183,8 @@ def test_a_mutation_tells_all_four_kinds_of_change():
         "[change:add]", "[tag:li]", '"Three"',
         "[change:text]", "[tag:li]", '"First"',
         "[change:attributes]", "[tag:input]", "[type:email]",
-        "[attr:disabled]", "[attr:placeholder]", "[change:remove]", "[attr:class]", '"bad wrong"', "[attr:style]", "[hidden]",
+        "[attr:disabled]", "[attr:placeholder]", "[change:remove]", "[attr:class]", '"bad wrong"',
+        "[attr:style]", "[hidden]",
     ]  # fmt: skip
 
 

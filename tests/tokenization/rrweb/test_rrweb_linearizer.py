@@ -211,23 +211,41 @@ def whole_session():
     return [
         event(0, {}, 0),
         *page(
-            *SHOP, element(11, "input", type="email", value="x", placeholder="Mail"), element(12, "textarea", "t"), video,
-            element(14, "div", "e", contenteditable="true", role="textbox"), element(15, "p", "words"),
+            *SHOP,
+            element(11, "input", type="email", value="x", placeholder="Mail"),
+            element(12, "textarea", "t"),
+            video,
+            element(14, "div", "e", contenteditable="true", role="textbox"),
+            element(15, "p", "words"),
         ),
-        click(40, 100, pointerType=0), typed(11, "ab", 110), typed(12, "abc def", 120, userTriggered=True),
+        click(40, 100, pointerType=0),
+        typed(11, "ab", 110),
+        typed(12, "abc def", 120, userTriggered=True),
         mutation(
-            130, removes=[remove(3, 10)], adds=[add(3, element(50, "p", "n"), 40), add(50, element(51, "b"))],
-            texts=[text_change(1015, "z")], attributes=[attribute_change(11, value="y", class_="c", style={"top": ["1px", 2]})],
+            130,
+            removes=[remove(3, 10)],
+            adds=[add(3, element(50, "p", "n"), 40), add(50, element(51, "b"))],
+            texts=[text_change(1015, "z")],
+            attributes=[attribute_change(11, value="y", class_="c", style={"top": ["1px", 2]})],
         ),
         mutation(131, adds=[add(13, document(element(60, "p", "framed"), node_id=70))], isAttachIframe=True),
-        incremental(3, 140, id=1, x=0, y=5), incremental(4, 150, width=800, height=600), moved([(1, 2, 40)], 160),
-        incremental(7, 170, type=0, id=13, currentTime=1, muted=True), incremental(8, 180, adds=[{"rule": "", "index": 0}]),
-        incremental(9, 190, id=13, type=0, commands=[{}]), incremental(13, 200, set={"property": "p", "value": "v"}),
-        incremental(14, 210, ranges=[{"start": 1015}]), incremental(15, 220, id=1, styleIds=[1]),
-        incremental(16, 230, define={"name": "x-y"}), incremental(10, 240, family="f"),
-        event(5, {"tag": "t", "payload": {"a": [1, {"b": "c"}]}}, 250), event(7, {"url": "u", "failed": {"status": 1}}, 260),
-        meta(time=270), snapshot(*SHOP, time=280, top=7), click(40, 290),
-    ]  # fmt: skip
+        incremental(3, 140, id=1, x=0, y=5),
+        incremental(4, 150, width=800, height=600),
+        moved([(1, 2, 40)], 160),
+        incremental(7, 170, type=0, id=13, currentTime=1, muted=True),
+        incremental(8, 180, adds=[{"rule": "", "index": 0}]),
+        incremental(9, 190, id=13, type=0, commands=[{}]),
+        incremental(13, 200, set={"property": "p", "value": "v"}),
+        incremental(14, 210, ranges=[{"start": 1015}]),
+        incremental(15, 220, id=1, styleIds=[1]),
+        incremental(16, 230, define={"name": "x-y"}),
+        incremental(10, 240, family="f"),
+        event(5, {"tag": "t", "payload": {"a": [1, {"b": "c"}]}}, 250),
+        event(7, {"url": "u", "failed": {"status": 1}}, 260),
+        meta(time=270),
+        snapshot(*SHOP, time=280, top=7),
+        click(40, 290),
+    ]
 
 
 def paths(value, path=()):
@@ -288,7 +306,7 @@ def test_sessions_without_a_page_still_tell_what_was_done(events):
 
 
 def test_events_out_of_order_and_twice_are_put_right_and_counted():
-    events = page(*SHOP) + [click(40, 300), click(40, 200), click(40, 200)]
+    events = [*page(*SHOP), click(40, 300), click(40, 200), click(40, 200)]
     session = tokenize(events)
     assert session.event_times_ms.tolist() == [0, 10, 200, 300]
     assert session.notes == {"out of order": 2, "duplicate": 1}

@@ -84,7 +84,7 @@ def test_personal_text_is_found_whole(value, kind):
         "/blog/2024/01/15/how-to-build-a-rocket-in-ten-days",
         "How-To-Build-A-Rocket-In-Ten-Days-2024-Edition",
         "2023-24_UEFA_Champions_League_knockout_phase",
-    ],  # fmt: skip
+    ],
 )
 def test_plain_text_is_left_alone(plain):
     assert personal_spans(plain) == []
@@ -203,7 +203,7 @@ def everywhere(secret=SECRET):
 @pytest.mark.parametrize("secret", [SECRET, "zanzibarquokka", "東京の天気", "Ünïcödezan quokka", 'zanzibar "quokka"'])
 def test_a_typed_secret_is_said_nowhere(secret):
     found = said(everywhere(secret))
-    parts = [part for part in secret.lower().replace('"', "").split()] if secret.isascii() else [secret.lower()]
+    parts = list(secret.lower().replace('"', "").split()) if secret.isascii() else [secret.lower()]
     for part in parts:
         assert part not in found, found[max(0, found.index(part) - 200) : found.index(part) + 50]
     assert "[input:typed]" in found

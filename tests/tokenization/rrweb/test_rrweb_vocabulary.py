@@ -1,3 +1,4 @@
+import itertools
 import json
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_every_id_has_one_group_without_holes_or_overlap():
     data = build_structural_vocabulary()
     ranges = [(group["first_id"], group["first_id"] + len(group["tokens"])) for group in data["groups"]]
     assert ranges[0][0] == 0 and ranges[-1][1] == 520
-    assert all(stop == start for (_, stop), (start, _) in zip(ranges, ranges[1:], strict=False))
+    assert all(stop == start for (_, stop), (start, _) in itertools.pairwise(ranges))
 
 
 def test_the_json_file_beside_the_module_is_what_the_code_builds(tmp_path):

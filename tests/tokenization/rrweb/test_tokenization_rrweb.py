@@ -156,7 +156,7 @@ def test_truncation_cuts_on_the_asked_side_and_keeps_the_frame(tok, length):
     whole = tok(events=LONG)["input_ids"]
     right = tok(events=LONG, truncation=True, max_length=length)["input_ids"]
     left = tok(events=LONG, truncation=True, max_length=length, truncation_side="left")["input_ids"]
-    assert right == whole[: length - 1] + [3]
+    assert right == [*whole[: length - 1], 3]
     assert left == whole[:2] + (whole[len(whole) - length + 2 :])
     assert len(tok(events=LONG, truncation=True, max_length=length, add_special_tokens=False)["input_ids"]) == length
     assert tok(events=LONG, truncation=True)["input_ids"] == whole[:2047] + [3] * (len(whole) > 2047)
