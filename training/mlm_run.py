@@ -49,11 +49,11 @@ class MLMData:
             ValueError: if the data set was prepared with another tokenizer.
         """
         store = SessionStore(self.arguments.data_dir, split)
-        classes = store.info.get("token_classes")
-        if classes is not None and list(classes) != self.tokenizer.token_classes.tolist():
+        prepared = store.info.get("vocab_size", self.tokenizer.vocab_size)
+        if prepared != self.tokenizer.vocab_size:
             raise ValueError(
-                f"Expected the tokenizer {self.arguments.data_dir} was prepared with ({len(classes)} ids), got one "
-                f"with {len(self.tokenizer.token_classes)} ids. Use the `tokenizer` folder of the data set."
+                f"Expected the tokenizer {self.arguments.data_dir} was prepared with ({prepared} ids), got one "
+                f"with {self.tokenizer.vocab_size} ids. Use the `tokenizer` folder of the data set."
             )
         return store
 

@@ -192,10 +192,11 @@ def repair(element, skipped: Counter) -> dict | None:
 
 
 def typed_text(event: dict) -> str | None:
-    """The `text` of an Input event, None of any other."""
-    if event["type"] != INCREMENTAL_SNAPSHOT or event["data"].get("source") != INPUT:
+    """The `text` of an Input event, None of any other; a box that was ticked says its name, which nobody typed."""
+    data = event["data"]
+    if event["type"] != INCREMENTAL_SNAPSHOT or data.get("source") != INPUT or data.get("isChecked") is True:
         return None
-    text = event["data"].get("text")
+    text = data.get("text")
     return text if isinstance(text, str) else None
 
 

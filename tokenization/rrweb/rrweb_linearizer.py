@@ -88,13 +88,23 @@ class SessionLinearizer:
         )  # fmt: skip
 
     def run(self, session):
-        """Returns the `TokenizedSession` of a `Session` (see `rrweb_envelopes.read_session`)."""
+        """Returns the `TokenizedSession` of a `Session` (see `rrweb_envelopes.read_session`).
+
+        Which field holds a password is known when it is met. If a recorder left one in clear, all is written again,
+        since what came before may show it too.
+        """
+        echoes = TypedEchoes(() if self.keep_typed_text else session.typed_values())
+        self.tree.passwords = set()
+        tokenized = self._run(session, echoes, None)
+        if self.tree.passwords:
+            tokenized = self._run(session, echoes, TypedEchoes(self.tree.passwords))
+        return tokenized
+
+    def _run(self, session, echoes, secrets):
         notes = Counter(session.skipped)
         encode = self.encoder.encode
-        if not self.keep_typed_text:
-            echoes = TypedEchoes(session.typed_values())
-            if echoes:
-                encode = _remembering(partial(self.encoder.encode_without, echoes=echoes))
+        if echoes or secrets:
+            encode = _remembering(partial(self.encoder.encode_without, echoes=echoes, secrets=secrets))
         windows, window = {}, None
         out, borders, offsets, times = [], [], [], []
         contexts, context_index, context_of_event = [()], {(): 0}, []

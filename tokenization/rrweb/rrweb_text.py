@@ -66,6 +66,7 @@ class TextEncoder:
         ids = vocabulary.ids
         self.more = ids["[more]"]
         self.masked, self.typed = ids["[is:masked]"], ids["[input:typed]"]
+        self.password = ids["[is:password]"]
         self.first_length = vocabulary.first("length:")
         self.placeholders = {kind: ids[f"[private:{kind}]"] for kind in ("email", "number", "token")}
         self.words = {}
@@ -114,11 +115,22 @@ class TextEncoder:
             self.texts[key] = ids
         return ids
 
-    def encode_without(self, text, echoes, limit=200):
-        """Returns the ids of page text with the spans of `echoes` (`TypedEchoes`) as typed-length buckets."""
+    def encode_without(self, text, echoes, secrets, limit=200):
+        """Returns the ids of page text with the spans of two `TypedEchoes` replaced.
+
+        Args:
+            text (`str`).
+            echoes (`TypedEchoes`): typed values, which become their length.
+            secrets (`TypedEchoes`): passwords, which become one token.
+            limit (`int`): longest text that is told, in characters.
+        """
         cleaned = clean_text(text)
-        spans = echoes.spans(cleaned[: limit + LONGEST_PERSONAL])
-        return tuple(self._encode_span(cleaned, limit, spans)) if spans else self.encode(text, limit)
+        searched = cleaned[: limit + LONGEST_PERSONAL]
+        hidden = [(start, end, (self.password,)) for start, end in secrets.spans(searched)] if secrets else []
+        typed = echoes.spans(searched) if echoes else []
+        free = [(a, b) for a, b in typed if all(b <= start or end <= a for start, end, _ in hidden)]
+        hidden += [(start, end, self.typed_value(end - start)) for start, end in free]
+        return tuple(self._encode_span(cleaned, limit, sorted(hidden))) if hidden else self.encode(text, limit)
 
     def typed_value(self, n_characters):
         """Returns the ids that stand for a typed value of that length."""
@@ -128,7 +140,7 @@ class TextEncoder:
         """Returns the ids that stand for a text the recorder masked with asterisks."""
         return (self.masked, self.length(n_characters))
 
-    def _encode_span(self, text, limit, typed_spans):
+    def _encode_span(self, text, limit, hidden):
         shown = text
         if len(text) > limit:
             cut = text.rfind(" ", 0, limit)
@@ -138,11 +150,11 @@ class TextEncoder:
                 cut = next((end for start, end, _ in spans if start < cut < end), cut)
             shown = text[:cut]
         ids, at = [], 0
-        for start, end in typed_spans:
+        for start, end, replacement in hidden:
             if start >= len(shown):
                 break
             ids += self._encode_personal(shown[at:start])
-            ids += self.typed_value(end - start)
+            ids += replacement
             at = end
         ids += self._encode_personal(shown[at:])
         if len(shown) < len(text):

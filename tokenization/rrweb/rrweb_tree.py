@@ -42,6 +42,7 @@ class TreeWriter:
 
     def __init__(self, vocabulary, encoder, keep_typed_text=False):
         self.keep_typed_text = keep_typed_text
+        self.passwords = set()  # that were met in clear
         ids = vocabulary.ids
         self.encoder = encoder
         self.tags = {t[5:-1]: i for t, i in ids.items() if t.startswith("[tag:")}
@@ -205,6 +206,8 @@ class TreeWriter:
     def value(self, attributes, value):
         """Returns the ids that stand for what a field holds: password, masked or typed, with its length."""
         if is_password(attributes):
+            if isinstance(value, str) and value.strip("* "):  # not masked by the recorder: the page may show it again
+                self.passwords.add(value)
             return (self.states["password"],)
         return self.typed_text(value if isinstance(value, str) else "" if value is None else str(value))
 

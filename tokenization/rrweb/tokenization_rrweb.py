@@ -107,6 +107,7 @@ class RRWebTokenizer(PreTrainedTokenizer):
         return_tensors=None,
         return_attention_mask=True,
         return_token_type_ids=True,
+        return_special_tokens_mask=False,
         add_special_tokens=True,
         truncation_side=None,
     ):
@@ -117,6 +118,9 @@ class RRWebTokenizer(PreTrainedTokenizer):
             side = truncation_side or self.truncation_side
             rows = [self._cut(row, length, side, add_special_tokens) for row in rows]
         encoding = self._rows(rows, return_attention_mask, return_token_type_ids)
+        if return_special_tokens_mask:
+            special = set(self.all_special_ids)
+            encoding["special_tokens_mask"] = [[int(i in special) for i in row] for row in rows]
         if padding and padding != "do_not_pad":
             encoding = self.pad(
                 encoding, padding=padding, max_length=max_length, pad_to_multiple_of=pad_to_multiple_of,
@@ -133,6 +137,8 @@ class RRWebTokenizer(PreTrainedTokenizer):
     def _cut(self, row, length, side, add_special_tokens):
         if len(row) <= length:
             return row
+        if length < 3:  # no room for the frame and a token
+            return row[:length]
         first, last = (2, 1) if add_special_tokens else (0, 0)
         body = row[first : len(row) - last]
         room = max(length - first - last, 0)

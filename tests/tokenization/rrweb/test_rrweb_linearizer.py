@@ -336,3 +336,27 @@ def test_a_page_5000_deep_in_json_text_is_read():
     snapshot_text = json.dumps(snapshot(element(7, "b", "CUT"))).replace(json.dumps(element(7, "b", "CUT")), deep)
     found = event_names(f"[{json.dumps(meta())}, {snapshot_text}]")
     assert found[2:] == ["[tag:div]", '"bottom"']
+
+
+def test_a_password_in_clear_is_hidden_wherever_the_page_shows_it_with_either_switch():
+    field = element(5, "input", type_="password")
+    shown = element(6, "p", "Your password is hunter22 now")
+    events = [*page(shown, field, href="https://a.test/?pw=hunter22"), typed(5, "hunter22")]
+    for options in ({}, {"keep_typed_text": True}):
+        tok = tiny_tokenizer(**options)
+        log = tok.log(events)
+        assert "hunter" not in log and "22" not in log
+        assert log.count("a password") == 3 and "8+ characters" not in log
+
+
+def test_the_longer_words_of_a_value_are_hidden_where_they_stand_apart():
+    shown = element(6, "p", element(7, "em", "red"), element(8, "em", "quokka"))
+    log = tiny_tokenizer().log([*page(element(5, "input"), shown), typed(5, "red quokka")])
+    assert "quokka" not in log
+
+
+def test_a_ticked_box_is_not_typed_text():
+    shown = element(6, "p", "Subscribe to our news")
+    box = element(5, "input", type_="checkbox")
+    log = tiny_tokenizer().log([*page(box, shown), typed(5, "Subscribe", checked=True)])
+    assert "Subscribe to our news" in log
