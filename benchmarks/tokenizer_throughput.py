@@ -19,8 +19,8 @@ import time
 import orjson
 
 from traceformers.datasets_scripts.rrweb_sessions.session_files import list_session_files
+from traceformers.tokenization.rrweb import rrweb_json
 from traceformers.tokenization.rrweb.rrweb_envelopes import read_session
-from traceformers.tokenization.rrweb.rrweb_json import loads
 from traceformers.tokenization.rrweb.tokenization_rrweb import RRWebTokenizer
 
 
@@ -78,7 +78,7 @@ def main():
         "ratio_min_max": [round(min(ratios), 3), round(max(ratios), 3)],
         "tokens_per_kilobyte": round(tokens / megabytes / 1000, 3),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "json_library": rrweb_json.FAST_LIBRARY,
+        "json_library": "msgspec" if rrweb_json.msgspec is not None else "json",
     }
     print(json.dumps(record))
 

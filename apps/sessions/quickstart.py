@@ -18,7 +18,7 @@ SAMPLES = HOME / "datasets_scripts/rrweb_sessions/samples"
 CONFIG = HOME / "run_scripts/configs/rrweb/tiny.yaml"
 RUN_MLM, EXPLORE = (HOME / f"run_scripts/{name}.py" for name in ("run_mlm", "explore_sessions"))
 ABOUT_SAMPLES = HOME / "model_cards/about_samples.yaml"
-SHARES = ("--validation-share", "0.15", "--test-share", "0.15")
+SPLIT = ("--split-by", "site", "--validation-share", "0.15", "--test-share", "0.15")
 
 
 def run_quickstart(output_dir, seed=0, recordings=SAMPLES, overrides=()):
@@ -40,9 +40,9 @@ def run_quickstart(output_dir, seed=0, recordings=SAMPLES, overrides=()):
     tokenizer, sessions, run = (output_dir / name for name in ("tokenizer", "sessions", "run"))
     launch = ("accelerate", "launch", "--num_processes", "1", "--num_machines", "1", "--mixed_precision", "no",
               "--dynamo_backend", "no")  # fmt: skip
-    yield from run_script(train_rrweb_tokenizer, recordings, "--output-dir", tokenizer, *SHARES)
+    yield from run_script(train_rrweb_tokenizer, recordings, "--output-dir", tokenizer, *SPLIT)
     yield from run_script(prepare_rrweb_sessions, recordings, "--tokenizer", tokenizer, "--output-dir", sessions,
-                          "--num-proc", 1, *SHARES)  # fmt: skip
+                          "--num-proc", 1, *SPLIT)  # fmt: skip
     yield from run_process(*launch, RUN_MLM, CONFIG, "--data_dir", sessions, "--output_dir", run, "--seed", seed,
                            *overrides)  # fmt: skip
     yield from results(json.loads((run / "metrics.json").read_text()))

@@ -12,7 +12,7 @@ PHRASES = {
     "do:MouseUp": "mouse up", "do:MouseDown": "mouse down", "do:Click": "click", "do:ContextMenu": "context menu",
     "do:DblClick": "double click", "do:Focus": "focus", "do:Blur": "blur", "do:TouchStart": "touch start",
     "do:TouchMove_Departed": "touch moved away", "do:TouchEnd": "touch end", "do:TouchCancel": "touch cancelled",
-    "page": "", "query": "?", "fragment": "#", "switch": "in window", "same-page": "same page, what changed:",
+    "attr:content": "·", "page": "", "query": "?", "fragment": "#", "switch": "in window", "same-page": "same page, what changed:",
     "more": "...", "repeat": "times", "gone": "(node gone)", "unknown": "(unknown)", "continued": "continued",
     "is:password": "a password", "is:masked": "masked text", "input:typed": "typed text", "input:erased": "shortened,",
     "input:script": "by script,", "change:add": "added", "change:remove": "removed", "change:text": "text of",

@@ -51,7 +51,8 @@ class TreeWriter:
         self.types = {t[6:-1]: i for t, i in ids.items() if t.startswith("[type:")}
         self.states = {t[4:-1]: i for t, i in ids.items() if t.startswith("[is:")}
         self.media = {"played": ids["[media:Play]"], "paused": ids["[media:Pause]"]}
-        self.shadow = self.tags["#shadow-root"]
+        self.shadow, self.content = self.tags["#shadow-root"], self.attributes["content"]
+        self.n_structural = len(vocabulary)
 
     def tag(self, name):
         """Returns the id of a tag name in any case; custom elements and unknown names have one id each."""
@@ -70,7 +71,7 @@ class TreeWriter:
             mirror (`DomMirror`): gets every node and its parent.
             encode (`str -> tuple of int`): page text to ids.
             out (list of `int`), borders (list of `int`): tokens, and where each node starts in them.
-            parent_tag (`int`): tag to write before text that stands directly in `nodes`; None if written.
+            parent_tag (`int`): tag to write before text that stands directly in `nodes`; None in a document.
             silent (`bool`): only enter the nodes into the mirror.
             typed (`bool`): texts were typed, write their length.
 
@@ -81,7 +82,7 @@ class TreeWriter:
         tags = self.tags
         spoken, silent_tags, spoken_attributes = SPOKEN, SILENT, SPOKEN_ATTRIBUTES
         stack, siblings = [], iter(nodes)
-        visited, told_to = set(), -1
+        visited, told_of, text_ids = set(), None, self.n_structural  # the element that was told of last
         # One iterator a level on an explicit stack: a page may be nested deeper than Python may recurse.
         while True:
             for node in siblings:
@@ -102,11 +103,13 @@ class TreeWriter:
                     # Typed text never reaches `encode`: learning a vocabulary counts what does.
                     ids = encode(text) if not typed else self.typed_text(text) if text.strip() else ()
                     if ids:
-                        if parent_tag is not None or len(out) != told_to:  # the first text of an element is one with it
+                        if told_of != parent_id or parent_id is None:
                             borders.append(len(out))
-                        if parent_tag is not None:
-                            out.append(parent_tag)
-                            parent_tag = None
+                            if parent_tag is not None:
+                                out.append(parent_tag)
+                            told_of = parent_id
+                        elif out[-1] >= text_ids:  # after a label, or another text of the same element
+                            out.append(self.content)
                         out += ids
                     continue
                 below = changed.get(node_id) if changed else None
@@ -123,15 +126,15 @@ class TreeWriter:
                         ):
                             borders.append(len(out))
                             out.append(below_tag)
-                            below_tag = None
+                            told_of = node_id
                             if attributes or tag == "input":  # without a type it is one for text
                                 self.write_attributes(tag, attributes, encode, out)
-                            told_to = len(out)
                         if tag == "textarea" or (not typed and is_editor(attributes)):
                             below_typed = True
                         if len(node) > 5 and node.get("isShadowHost"):
                             borders.append(len(out))
                             out.append(self.shadow)
+                            told_of = None
                 if below:
                     stack.append((siblings, parent_id, parent_tag, silent, typed))
                     siblings, parent_id = iter(below), node_id
