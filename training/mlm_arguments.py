@@ -68,6 +68,10 @@ class DataArguments:
     samples_per_epoch: int = dataclasses.field(default=90_000, metadata={"help": "Windows drawn in an epoch."})
     mask_probability: float = dataclasses.field(default=0.15, metadata={"help": "Share of body tokens masked."})
     mask_whole_events: bool = dataclasses.field(default=False, metadata={"help": "Mask whole events."})
+    swap_text_in: float = dataclasses.field(
+        default=0.0,
+        metadata={"help": "Share of the training windows in which half of the words become others, against rote."},
+    )
     max_eval_windows: int | None = dataclasses.field(
         default=None,
         metadata={"help": "Windows of the eval split used during training, evenly spaced; all if not given."},

@@ -14,6 +14,7 @@ from traceformers.training.masking import Masking
 from traceformers.training.mlm_trainer import MLMTrainer
 from traceformers.training.packing import PackingCollator
 from traceformers.training.session_store import SessionStore
+from traceformers.training.text_swap import TextSwap
 from traceformers.training.window_dataset import FixedWindows, RandomWindows
 
 
@@ -59,9 +60,15 @@ class MLMData:
 
     def random_windows(self):
         """Returns the training windows."""
-        a = self.arguments
+        a, tokenizer = self.arguments, self.tokenizer
+        swap = TextSwap(tokenizer.structural_vocab_size, tokenizer.vocab_size, a.swap_text_in)
         return RandomWindows(
-            self.store(a.train_split), self.tokenizer.window_tokens, a.max_length, a.samples_per_epoch, self.seed
+            self.store(a.train_split),
+            tokenizer.window_tokens,
+            a.max_length,
+            a.samples_per_epoch,
+            self.seed,
+            swap if a.swap_text_in else None,
         )
 
     def fixed_windows(self, split, limit=None):

@@ -1,6 +1,7 @@
 """What a run leaves beside its model: the resolved config, where the code came from, and its figures."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,8 +26,24 @@ def git_commit():
 
 
 def command_line():
-    """Returns the command this process was started with."""
-    return " ".join(["python", *sys.argv])
+    """Returns the command this process was started with; files of this package by their path in the repository."""
+    home = Path(__file__).resolve().parent.parent  # of the repository, or of the installed package
+    words = [_from(home, word) for word in sys.argv]
+    launcher = ["python"]
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        launcher = ["torchrun", "--nproc_per_node", os.environ["LOCAL_WORLD_SIZE"]]
+    elif "ACCELERATE_MIXED_PRECISION" in os.environ:
+        launcher = ["accelerate", "launch", "--num_processes", "1"]
+    return " ".join([*launcher, *words])
+
+
+def _from(home, word):
+    path = Path(word)
+    if path.is_absolute() and path.exists():
+        for start in (home, Path.cwd()):
+            if path.resolve().is_relative_to(start):
+                return str(path.resolve().relative_to(start))
+    return word
 
 
 def write_config(path, config):

@@ -26,13 +26,14 @@ class RandomWindows(Dataset):
         max_length (`int`): longest window, in tokens.
         samples_per_epoch (`int`).
         seed (`int`).
+        swap (`TextSwap`, *optional*): words to swap in some windows.
     """
 
-    def __init__(self, store, tokens, max_length, samples_per_epoch=90_000, seed=0):
+    def __init__(self, store, tokens, max_length, samples_per_epoch=90_000, seed=0, swap=None):
         if not len(store):
             raise ValueError("Expected at least one session to draw windows from, got an empty split.")
         self.store, self.tokens, self.max_length = store, tokens, max_length
-        self.samples_per_epoch, self.seed = samples_per_epoch, seed
+        self.samples_per_epoch, self.seed, self.swap = samples_per_epoch, seed, swap
         # [CLS] and [SEP] aside, a session of n tokens fills this many windows.
         windows = -(-np.maximum(store.token_counts, 1) // (max_length - 2))
         self._last_window = np.cumsum(windows)
@@ -56,6 +57,8 @@ class RandomWindows(Dataset):
         drawn = rng.integers(0, self._last_window[-1])
         session = self.store[int(np.searchsorted(self._last_window, drawn, side="right"))]
         ids = draw_window(session, self.max_length, self.tokens, rng)
+        if self.swap is not None:
+            ids = self.swap(ids, self.store[int(rng.integers(len(self.store)))].ids, rng)
         return {"ids": ids, "mask_seed": (MASK_STREAM, *place)}
 
 

@@ -173,7 +173,7 @@ def test_no_page_can_write_a_special_or_structural_token():
         ]
         for word in ("Hello", FORGED)
     )  # fmt: skip
-    extra = {"[more]", "[page]"} | {f"[length:{i}]" for i in range(16)}
+    extra = {"[more]", "[page]", "[attr:content]"} | {f"[length:{i}]" for i in range(16)}
     structural = [[t for t in names(tokenize(e).ids) if t.startswith("[") and t not in extra] for e in (plain, forged)]
     assert structural[0] == structural[1]
 
