@@ -515,6 +515,8 @@ class RRWebBertForMaskedLM(RRWebBertPreTrainedModel):
         )
         self.decoder = HybridDecoder(config.structural_vocab_size, config.text_vocab_size, config.hidden_size)
         self.post_init()
+        if config.tie_word_embeddings:  # not in a saved file, so Trainer must not warn that they are missing there
+            self._keys_to_ignore_on_save.update(self._tied_weights_keys)
 
     def get_output_embeddings(self):
         return self.decoder
