@@ -5,6 +5,7 @@ mutation changed are kept in tables of their own beside them.
 """
 
 import re
+from functools import lru_cache
 
 ACTIONABLE = frozenset("a button input select textarea label summary option video audio canvas img".split())
 ACTIONABLE_ROLES = frozenset(
@@ -26,7 +27,12 @@ def is_editor(attributes):
     if attributes.get("role") in ("textbox", "searchbox"):
         return True
     names = attributes.get("class")
-    return isinstance(names, str) and EDITOR_CLASSES.search(names) is not None
+    return isinstance(names, str) and _has_editor_class(names)
+
+
+@lru_cache(maxsize=65_536)  # pages repeat few lists of classes, and every element is asked
+def _has_editor_class(names):
+    return EDITOR_CLASSES.search(names) is not None
 
 
 def is_password(attributes):

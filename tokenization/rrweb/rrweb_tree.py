@@ -129,7 +129,7 @@ class TreeWriter:
                             told_of = node_id
                             if attributes or tag == "input":  # without a type it is one for text
                                 self.write_attributes(tag, attributes, encode, out)
-                        if tag == "textarea" or (not typed and is_editor(attributes)):
+                        if tag == "textarea" or (attributes and not typed and is_editor(attributes)):
                             below_typed = True
                         if len(node) > 5 and node.get("isShadowHost"):
                             borders.append(len(out))
