@@ -283,7 +283,7 @@ def test_segments_of_one_millisecond_keep_the_order_of_their_numbers():
         (b"session.json", "text that starts with 'session.json'"),
         (b"\x01\x02\x03\x04", "unknown kind"),
         (b"[1, 2", "cut off"),
-        (b'[{"type": 4,}]', "Expecting property name"),
+        (b'[{"type" 4}]', "Expecting ':' delimiter"),
         (b'[{"type": "\xff"}]', "0xff"),
         (b"[]", "a list of 0"),
         (b'{"log": {"entries": []}}', "an object with the keys log"),
