@@ -16,12 +16,13 @@ SMALLER = (
 
 
 def write_recordings(folder, number):
-    """Writes `number` different recordings of a page with five buttons into `folder`."""
+    """Writes `number` different recordings of eight sites' page with five buttons into `folder`."""
     names = ["Pay now", "Back to the shop", "Remove", "Help", "Add another one"]
     for n in range(number):
         buttons = [element(10 + i, "button", names[(n + i) % 5]) for i in range(5)]
         clicks = [click(10 + (n * k) % 5, time=700 * k) for k in range(1, 4 + n % 3)]
-        events = [*page(element(5, "p", f"Order {n} of today"), *buttons), *clicks]
+        shown = page(element(5, "p", f"Order {n} of today"), *buttons, href=f"https://shop{n % 8}.example/cart")
+        events = [*shown, *clicks]
         (folder / f"{n}.json").write_text(json.dumps(events))
 
 
