@@ -2,9 +2,9 @@
 
     python benchmarks/tokenizer_throughput.py datasets_scripts/rrweb_sessions/samples --tokenizer runs/tokenizer
 
-File by file, both in turn, so that a machine that slows down slows both. Cold: every repeat starts with a tokenizer that has
-seen nothing. Python's garbage collector is as by default for both; the tokenizer pauses it for each session, and what
-orjson would do with it paused is printed too. Prints one JSON line.
+File by file, both in turn, so that a machine that slows down slows both. Cold: every repeat starts with a tokenizer
+that has seen nothing. Python's garbage collector is as by default for both; the tokenizer pauses it for each session,
+and what orjson would do with it paused is printed too. Prints one JSON line.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def seconds(function, argument):
 
 
 def measure(texts, tokenizer_folder):
-    """Returns seconds of orjson, of orjson without the collector, of reading and of tokenizing all texts once, and the tokens."""
+    """Returns seconds of orjson, of orjson without the collector, of reading and of tokenizing, and the tokens."""
     tokenizer = RRWebTokenizer.from_pretrained(tokenizer_folder)
     parse = paused = read = tokenize = tokens = 0.0
     for text in texts:

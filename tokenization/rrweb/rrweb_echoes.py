@@ -24,8 +24,8 @@ class TypedEchoes:
 
     An application shows what is being typed key by key ("Results for bu", "Results for buy"), so every
     prefix of a value counts, on word borders, in any case, with the separators that URLs put for spaces. Of a
-    value of several lines each line counts, of several words each longer one. Values shorter than three characters (two in scripts without spaces)
-    are found only where they are the whole text or a whole part of an address.
+    value of several lines each line counts, of several words each longer one. Values shorter than three characters
+    (two in scripts without spaces) are found only where they are the whole text or a whole part of an address.
 
     Args:
         values (iterable of `str`): the texts of all Input events of a session.
@@ -39,7 +39,8 @@ class TypedEchoes:
         folded = {_fold(clean_text(line))[0].strip() for line in lines}
         folded = {value for value in folded if value.strip("*")}
         # a page may show the words of a value apart, each in an element of its own
-        folded |= {word for value in folded if " " in value for word in value.split() if len(word) >= SHORTEST_INNER_WORD}
+        words = {word for value in folded if " " in value for word in value.split()}
+        folded |= {word for word in words if len(word) >= SHORTEST_INNER_WORD}
         self.short = {value for value in folded if len(value) < _shortest(value)}
         self.long = sorted(folded - self.short)
         self.longest = max(map(len, self.long), default=0)
