@@ -5,6 +5,9 @@ from transformers import AutoConfig, PreTrainedConfig
 #: Token ids are stored as uint16 in prepared data sets, so no vocabulary may be larger than this.
 MAX_VOCAB_SIZE = 65_536
 
+#: Ids of the documented structural vocabulary, see the tokenizer.
+STRUCTURAL_VOCAB_SIZE = 520
+
 _AT_LEAST_ONE = (
     "vocab_size",
     "structural_vocab_size",
@@ -21,8 +24,9 @@ class RRWebBertConfig(PreTrainedConfig):
 
     Arguments:
         vocab_size (int, 12520): number of token ids, structural and text together; at most 65,536.
-        structural_vocab_size (int, 520): ids below this are structural (special tokens, events, tags ...),
-            ids from it on are text. It decides the embedding table of an id and its default token type.
+        structural_vocab_size (int, 520, or vocab_size where that is less): ids below this are structural (special
+            tokens, events, tags ...), ids from it on are text. It decides the embedding table of an id and its
+            default token type.
         hidden_size (int, 768): width of the encoder; a multiple of `num_attention_heads`.
         num_hidden_layers (int, 12), num_attention_heads (int, 12), intermediate_size (int, 3072): the layers.
         hidden_act (str, "gelu"): activation of the feed-forward layers and of the masked-token head.
@@ -47,7 +51,7 @@ class RRWebBertConfig(PreTrainedConfig):
     model_type = "rrweb_bert"
 
     vocab_size: int = 12_520
-    structural_vocab_size: int = 520
+    structural_vocab_size: int | None = None
     hidden_size: int = 768
     num_hidden_layers: int = 12
     num_attention_heads: int = 12
@@ -66,6 +70,8 @@ class RRWebBertConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
+        if self.structural_vocab_size is None and _is_int(self.vocab_size):
+            self.structural_vocab_size = min(STRUCTURAL_VOCAB_SIZE, self.vocab_size)
         for name in _AT_LEAST_ONE:
             value = getattr(self, name)
             self._require(_is_int(value) and value >= 1, name, "an integer of at least 1")

@@ -56,3 +56,9 @@ def test_a_saved_config_loads_through_autoconfig_with_every_value(tmp_path):
         k: v for k, v in config.to_dict().items() if k not in ignored
     }
     assert again.own_note == "kept"
+
+
+def test_a_vocabulary_smaller_than_the_structural_one_is_all_structural():
+    assert RRWebBertConfig().structural_vocab_size == 520
+    assert RRWebBertConfig(vocab_size=99).structural_vocab_size == 99
+    assert RRWebBertConfig(vocab_size=99).text_vocab_size == 0
