@@ -48,6 +48,7 @@ class RRWebTokenizer(PreTrainedTokenizer):
     """
 
     vocab_files_names = VOCAB_FILES_NAMES
+    add_prefix_space = False  # a text begins as it is
     model_input_names = ["input_ids", "attention_mask", "token_type_ids"]  # noqa: RUF012
 
     def __init__(self, vocab_file, bpe_file, keep_typed_text=False, keep_personal_text=False, **kwargs):
@@ -219,7 +220,7 @@ class RRWebTokenizer(PreTrainedTokenizer):
         return [self.id_to_token[i] for i in self.encoder.encode_plain(text)]
 
     def _convert_token_to_id(self, token):
-        return self.token_to_id.get(token, self.unk_token_id)
+        return self.token_to_id.get(token, self.token_to_id["[UNK]"])
 
     def _convert_id_to_token(self, index):
         return self.id_to_token[index] if 0 <= index < len(self.id_to_token) else str(self.unk_token)
@@ -259,6 +260,11 @@ class RRWebTokenizer(PreTrainedTokenizer):
     def create_token_type_ids_from_sequences(self, token_ids_0, token_ids_1=None):
         return self._token_types(self.build_inputs_with_special_tokens(token_ids_0, token_ids_1))
 
+    def _encode_plus(self, text, text_pair=None, is_split_into_words=False, **kwargs):
+        if is_split_into_words:  # the words of a text, as the text: their spaces belong to the ids
+            text, text_pair = _joined_words(text), None if text_pair is None else _joined_words(text_pair)
+        return super()._encode_plus(text, text_pair, **kwargs)
+
     def prepare_for_model(self, *args, **kwargs):
         encoding = super().prepare_for_model(*args, **kwargs)
         ids = encoding.get("token_type_ids") is not None and encoding["input_ids"]
@@ -275,6 +281,13 @@ class RRWebTokenizer(PreTrainedTokenizer):
             shutil.copyfile(self.vocab_file, vocab_file)
         self.bpe.save(bpe_file)
         return vocab_file, bpe_file
+
+
+def _joined_words(words):
+    """Returns lists of words as texts, whatever they are nested in: a batch, or a pair."""
+    if all(isinstance(word, str) for word in words):
+        return " ".join(words)
+    return type(words)(_joined_words(part) for part in words)
 
 
 def empty_bpe():

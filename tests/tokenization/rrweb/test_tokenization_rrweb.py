@@ -304,3 +304,11 @@ def test_a_session_of_200_megabytes_needs_less_than_two_gigabytes(tmp_path):
     )
     found, gigabytes = json.loads(run.stdout)
     assert found == n_events + 1 and gigabytes < 2, f"{gigabytes:.2f} GB"
+
+
+def test_words_are_their_text():
+    tok = tiny_tokenizer()
+    words, other = ["Sign", "in", "now"], ["Buy"]
+    assert dict(tok(words, is_split_into_words=True)) == dict(tok("Sign in now"))
+    assert dict(tok([words, other], is_split_into_words=True)) == dict(tok(["Sign in now", "Buy"]))
+    assert dict(tok(words, other, is_split_into_words=True)) == dict(tok("Sign in now", "Buy"))
