@@ -25,20 +25,26 @@ class WordCounter(TextEncoder):
 
     def __init__(self, vocabulary, keep_personal_text=False, most_words=MOST_WORDS):
         super().__init__(vocabulary, bpe=None, keep_personal_text=keep_personal_text)
-        self.counts = Counter()
+        self.counts, self.session_counts = Counter(), Counter()
         self.most_words = most_words
         self.pruned_below = 1
 
     def encode_words(self, text):
-        self.counts.update(word[:LONGEST_WORD] for word in WORDS.findall(text))
+        self.session_counts.update(word[:LONGEST_WORD] for word in WORDS.findall(text))
         return []
 
+    def begin_pass(self):
+        """Forgets what an earlier pass over the session counted: it did not know yet what was typed."""
+        self.session_counts.clear()
+        self.texts.clear()
+
     def end_session(self):
-        """Forgets the session's texts, and the rarer half of the words if there are too many.
+        """Adds the session's counts, and drops the rarer half of the words if there are too many.
 
         Half of them, so that a word of later sessions has time to be seen again.
         """
-        self.texts.clear()
+        self.counts.update(self.session_counts)
+        self.begin_pass()
         if len(self.counts) > self.most_words:
             kept = dict(self.counts.most_common(self.most_words // 2))
             most_dropped = max(n for word, n in self.counts.items() if word not in kept)
@@ -66,6 +72,7 @@ def count_words(sessions, vocabulary, keep_typed_text=False, keep_personal_text=
             if on_error is None:
                 raise
             on_error(i, error)
+            counter.begin_pass()
         counter.end_session()
     return counter, n_read
 

@@ -154,7 +154,10 @@ class ActionWriter:
         node = self.target(data.get("id"), window, out)
         text = data.get("text")
         text = text if isinstance(text, str) else ""
-        attributes = window.mirror.attributes(node["id"]) if node else {}
+        if node is None:  # it may have been a field for a password: not even the length is told
+            out.append(self.input["typed"])
+            return
+        attributes = window.mirror.attributes(node["id"])
         if attributes.get("type") in ("checkbox", "radio"):
             out.append(self.input["checked" if data.get("isChecked") else "unchecked"])
             return

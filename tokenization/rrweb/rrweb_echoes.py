@@ -9,6 +9,9 @@ SHORTEST_ECHO = 3
 SHORTEST_UNSPACED_ECHO = 2
 SHORTEST_INNER_WORD = 5
 MOST_PROBES = 200
+LONGEST_WHOLE = 200
+# A value that says something where it stands again: four characters with a letter among them, or a long number.
+_TELLING = re.compile(r"(?=.*[^\W\d_])....|\d{6}|[\u3000-\u9fff\uac00-\ud7af]{2}")
 
 # Scripts that put no space between words, or hang endings on them: every character is a border.
 _UNSPACED = re.compile(
@@ -29,12 +32,15 @@ class TypedEchoes:
 
     Args:
         values (iterable of `str`): the texts of all Input events of a session.
+        whole (iterable of `str`): what else stood in fields and editors; found only as a whole line.
 
     >>> TypedEchoes(["Buy m", "Buy milk"]).spans("You searched for buy+milk.")
     [(17, 25)]
+    >>> TypedEchoes([], ["Ada Lovelace"]).spans("Ada, is this you: Ada Lovelace?")
+    [(18, 30)]
     """
 
-    def __init__(self, values):
+    def __init__(self, values, whole=()):
         lines = {line for value in values for line in (value, *value.splitlines()) if value.strip("* ")}
         folded = {_fold(clean_text(line))[0].strip() for line in lines}
         folded = {value for value in folded if value.strip("*")}
@@ -45,11 +51,16 @@ class TypedEchoes:
         self.long = sorted(folded - self.short)
         self.longest = max(map(len, self.long), default=0)
         self.starts = {value[:2] for value in self.long}
+        lines = {_fold(clean_text(line))[0].strip() for value in whole for line in value.splitlines()}
+        lines = {line for line in lines if _TELLING.search(line) and len(line) <= LONGEST_WHOLE} - folded
+        self.whole = {}
+        for line in sorted(lines, key=len, reverse=True):
+            self.whole.setdefault(line[:2], []).append(line)
         # Most texts hold no echo: one search for the first letters of each value tells.
-        self.probes = {re.split(r'[ "/]', value[: _shortest(value)])[0] for value in folded}
+        self.probes = {re.split(r'[ "/]', value[: _shortest(value)])[0] for value in folded | lines}
 
     def __bool__(self):
-        return bool(self.short or self.long)
+        return bool(self.short or self.long or self.whole)
 
     def spans(self, text):
         """Returns `[(start, end)]` of the echoes in `text`, in order, without overlap."""
@@ -63,7 +74,7 @@ class TypedEchoes:
             if i < covered or folded[i] == " " or (i and _joined(folded[i - 1], folded[i])):
                 continue
             end = self._long_end(folded, i) if folded[i : i + 2] in self.starts else 0
-            end = end or self._short_end(folded, i)
+            end = end or self._whole_end(folded, i) or self._short_end(folded, i)
             if end:
                 found.append((places[i], places[end - 1] + 1))
                 covered = end
@@ -80,6 +91,14 @@ class TypedEchoes:
             if folded[end - 1] != " " and (end == len(folded) or not _joined(folded[end - 1], folded[end])):
                 return end
             length -= 1
+        return 0
+
+    def _whole_end(self, folded, start):
+        """Returns where the longest whole value that stands at `start` ends; 0 if none does."""
+        for value in self.whole.get(folded[start : start + 2], ()):
+            end = start + len(value)
+            if folded.startswith(value, start) and (end == len(folded) or not _joined(folded[end - 1], folded[end])):
+                return end
         return 0
 
     def _short_end(self, folded, start):

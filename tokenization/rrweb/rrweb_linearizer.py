@@ -90,17 +90,20 @@ class SessionLinearizer:
     def run(self, session):
         """Returns the `TokenizedSession` of a `Session` (see `rrweb_envelopes.read_session`).
 
-        Which field holds a password is known when it is met. If a recorder left one in clear, all is written again,
-        since what came before may show it too.
+        What stands in fields and editors, and which of them are for passwords, is known when they are met. If the page
+        could have shown some of it before, all is written a second time.
         """
-        echoes = TypedEchoes(() if self.keep_typed_text else session.typed_values())
-        self.tree.passwords = set()
-        tokenized = self._run(session, echoes, None)
-        if self.tree.passwords:
-            tokenized = self._run(session, echoes, TypedEchoes(self.tree.passwords))
+        typed = () if self.keep_typed_text else set(session.typed_values())
+        self.tree.passwords, self.tree.fields = set(), set()
+        tokenized = self._run(session, TypedEchoes(typed), None)
+        passwords, fields = self.tree.passwords, () if self.keep_typed_text else self.tree.fields - typed
+        echoes = TypedEchoes(typed, fields)
+        if passwords or echoes.whole:
+            tokenized = self._run(session, echoes, TypedEchoes(passwords))
         return tokenized
 
     def _run(self, session, echoes, secrets):
+        self.encoder.begin_pass()
         notes = Counter(session.skipped)
         encode = self.encoder.encode
         if echoes or secrets:

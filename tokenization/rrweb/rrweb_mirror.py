@@ -37,8 +37,12 @@ def _has_editor_class(names):
 
 def is_password(attributes):
     """Returns whether an element with these attributes is, or once was, a field for a password."""
-    kind = attributes.get("type")
-    return (isinstance(kind, str) and kind.lower() == "password") or "data-rr-is-password" in attributes
+    kind, filled = attributes.get("type"), attributes.get("autocomplete")
+    return (
+        (isinstance(kind, str) and kind.lower() == "password")
+        or (isinstance(filled, str) and filled.lower().endswith("-password"))
+        or "data-rr-is-password" in attributes
+    )
 
 
 class DomMirror:

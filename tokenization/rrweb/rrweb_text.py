@@ -4,6 +4,7 @@ Page text repeats: on real recordings a text node is one of thirteen equal ones.
 words are therefore remembered, and the BPE runs once for each distinct word.
 """
 
+import html
 import re
 from urllib.parse import unquote
 
@@ -21,26 +22,35 @@ LONGEST_PERSONAL = 256
 
 
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
+_UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def clean_text(text):
     """Returns `text` with white space and control characters folded to single spaces, lone surrogates replaced.
 
-    Percent escapes of valid UTF-8 are read: an address in a text or payload must not hide what it says.
+    Escapes of addresses, JSON and HTML are read: a text in a text or payload must not hide what it says.
 
-    >>> clean_text("  Sign\\n in\\x00 "), clean_text("/?q=caf%C3%A9")
-    ('Sign in', '/?q=café')
+    >>> clean_text("  Sign\\n in\\x00 "), clean_text("/?q=caf%C3%A9"), clean_text('{"a": "caf\\\\u00e9"}')
+    ('Sign in', '/?q=café', '{"a": "café"}')
     """
-    if "%" in text:
+    if "%" in text or "\\u" in text or "&" in text:
         for _ in range(ESCAPES_IN_ESCAPES):
-            text, before = _PERCENT.sub(_unescaped, text), text
+            before = text
+            text = html.unescape(_UNICODE.sub(_character, _PERCENT.sub(_unescaped, text)))
             if text == before:
                 break
+        if _HALF.search(text):  # JSON escapes a character beyond 16 bits in two halves
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     text = " ".join(text.split())
     if not text.isprintable():
         text = "".join(c if c.isprintable() else "\ufffd" if "\ud800" <= c <= "\udfff" else " " for c in text)
         text = " ".join(text.split())
     return text
+
+
+def _character(match):
+    return chr(int(match[1], 16))
 
 
 def _unescaped(match):
@@ -71,6 +81,9 @@ class TextEncoder:
         self.placeholders = {kind: ids[f"[private:{kind}]"] for kind in ("email", "number", "token")}
         self.words = {}
         self.texts = {}
+
+    def begin_pass(self):
+        """Called before a session is written, and again if it is written a second time."""
 
     def length(self, n_characters):
         """Returns the id of the bucket for a text of `n_characters`."""

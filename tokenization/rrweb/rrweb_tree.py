@@ -29,6 +29,7 @@ SPOKEN_ATTRIBUTES = (
 )
 TOLD_ATTRIBUTES = SPOKEN_ATTRIBUTES | {"name", "value", *FRAME_ADDRESSES}
 LABEL_CHARACTERS = 60
+LONGEST_FIELD = 2000
 
 
 class TreeWriter:
@@ -42,7 +43,7 @@ class TreeWriter:
 
     def __init__(self, vocabulary, encoder, keep_typed_text=False):
         self.keep_typed_text = keep_typed_text
-        self.passwords = set()  # that were met in clear
+        self.passwords, self.fields = set(), set()  # what was met in clear, since the linearizer emptied them
         ids = vocabulary.ids
         self.encoder = encoder
         self.tags = {t[5:-1]: i for t, i in ids.items() if t.startswith("[tag:")}
@@ -218,6 +219,8 @@ class TreeWriter:
         """Returns the ids that stand for a text that was typed: its length, or the text if that is kept."""
         if text and not text.strip("* "):
             return self.encoder.masked_value(len(text))
+        if len(text) < LONGEST_FIELD:
+            self.fields.add(text)
         if self.keep_typed_text:
             return (self.encoder.typed, *self.encoder.encode(text))
         return self.encoder.typed_value(len(text))

@@ -145,6 +145,7 @@ def test_the_numbers_of_the_report_are_right():
     counter = WordCounter(structural_vocabulary())
     for _ in range(3):
         counter.encode_words("abab abab xyz")
+        counter.end_session()
     bpe = learn_bpe(counter.counts, 258, min_frequency=2)
     report = vocabulary_report(bpe, counter, n_sessions=7, structural_size=520)
     sizes = {word: len(bpe.encode(word, add_special_tokens=False).ids) for word in counter.counts}

@@ -1,5 +1,6 @@
 import copy
 import json
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from tiny_rrweb import (
     typed,
 )
 
+from traceformers.tokenization.rrweb.learn_rrweb_vocabulary import count_words, structural_vocabulary
 from traceformers.tokenization.rrweb.rrweb_envelopes import SessionFormatError, read_session
 
 SHOP = [element(10, "h1", "Shop"), *(element(20 + i, "li", "Row") for i in range(4)), element(40, "button", "Pay")]
@@ -360,3 +362,41 @@ def test_a_ticked_box_is_not_typed_text():
     box = element(5, "input", type_="checkbox")
     log = tiny_tokenizer().log([*page(box, shown), typed(5, "Subscribe", checked=True)])
     assert "Subscribe to our news" in log
+
+
+@pytest.mark.parametrize("secret", ["Zoë Müller", "東京の天気", "O'Brien & Söhne", "smile 😀 quokka"])
+def test_escapes_of_a_payload_hide_no_echo(secret):
+    shown = [json.dumps({"name": secret}), secret.replace("&", "&amp;").replace("'", "&#39;"), quote(secret)]
+    payloads = [event(5, {"tag": "sent", "payload": text}, 200 + i) for i, text in enumerate(shown)]
+    log = tiny_tokenizer().log([*page(element(5, "input")), typed(5, secret), *payloads])
+    escaped = json.dumps(secret)[1:-1]
+    for part in (*(word for word in secret.split() if len(word) > 3), escaped.split()[0], "\\u"):
+        assert part not in log, log
+
+
+def test_what_stands_in_fields_and_editors_is_hidden_where_the_page_shows_it():
+    editor = element(7, "div", "", contenteditable="true")
+    shown = element(8, "p", "Hello Margaret Hamilton, about my divorce letter: I have leukaemia")
+    fields = [element(5, "input", value="Margaret Hamilton"), element(6, "textarea", "my divorce letter"), editor]
+    told = [
+        *page(shown, *fields, href="https://a.test/?draft=I+have+leukaemia"),
+        mutation(50, texts=[text_change(1007, "I have leukaemia")]),
+    ]
+    log = tiny_tokenizer().log(told)
+    for word in ("Hamilton", "divorce", "leukaemia"):
+        assert word not in log, log
+    kept = tiny_tokenizer(keep_typed_text=True).log(told)
+    assert "Hamilton" in kept and "leukaemia" in kept
+
+
+def test_a_field_that_is_gone_may_have_held_a_password():
+    events = [*page(element(5, "input", type_="password")), mutation(50, removes=[remove(3, 5)]), typed(5, "hunter22")]
+    for options in ({}, {"keep_typed_text": True}):
+        log = tiny_tokenizer(**options).log(events)
+        assert "hunter" not in log and "characters" not in log
+
+
+def test_passwords_are_not_learned():
+    events = [*page(element(5, "input", type_="password", value="xyloquark!"), element(6, "p", "It is xyloquark!"))]
+    counter, _ = count_words([events, events], structural_vocabulary())
+    assert not any("xyloquark" in word for word in counter.counts)
