@@ -16,6 +16,7 @@ from pathlib import Path
 
 from transformers.trainer_utils import set_seed
 
+from traceformers.model_cards.card import write_card
 from traceformers.modeling.rrweb_bert.sentence_rrweb_bert import save_sentence_transformer
 from traceformers.training.checkpoints import last_complete_checkpoint
 from traceformers.training.hardware import describe_hardware
@@ -37,6 +38,14 @@ def main(argv=None):
     # 2. Data, model, trainer
     set_seed(arguments.seed)
     data = MLMData(data_arguments, arguments.seed)
+    data.check_splits()
+    about_data = data_arguments.about_data or Path(data_arguments.data_dir) / "about_data.yaml"
+    push, arguments.push_to_hub = arguments.push_to_hub, False  # once, at the end: not what is half trained
+    if push and not Path(about_data).is_file():
+        raise ValueError(
+            f"Expected {about_data}, the YAML of name, source, people and licence that a card must tell, found none. "
+            "Write it (model_cards/about_samples.yaml is one), or name it with --about_data."
+        )
     model = build_model(model_arguments, data.tokenizer, data_arguments.max_length)
     trainer = build_trainer(model, data, arguments)
     if trainer.is_world_process_zero():
@@ -78,11 +87,16 @@ def main(argv=None):
         unwrapped.save_pretrained(output_dir / "model")
         data.tokenizer.save_pretrained(output_dir / "model")
         save_sentence_transformer(output_dir / "model", max_seq_length=data_arguments.max_length)
-        if arguments.push_to_hub:
+        if Path(about_data).is_file():
             repository = arguments.hub_model_id or output_dir.name
+            write_card(output_dir, repository if push else None, about_data=about_data)
+        if push:
             push_folder(output_dir / "model", repository, private=arguments.hub_private_repo is not False)
     return metrics
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f"run_mlm: {error}")

@@ -35,7 +35,7 @@ class Repository:
     def __init__(self, name):
         self.name = name
         self.commits, self.branches, self.tags = {}, {}, {}
-        self.large_files = set()
+        self.large_files, self.private = set(), False
         self.commit({}, "initial commit")
 
     def commit(self, snapshot, title, branch="main"):
@@ -145,7 +145,9 @@ class Handler(BaseHTTPRequestHandler):
         asked = json.loads(body)
         kind, name = asked.get("type") or "model", f"{asked.get('organization') or USER}/{asked['name']}"
         exists = (kind, name) in self.hub.repositories
-        self.hub.repositories.setdefault((kind, name), Repository(name))
+        repository = self.hub.repositories.setdefault((kind, name), Repository(name))
+        if not exists:
+            repository.private = bool(asked.get("private") or asked.get("visibility") == "private")
         url = f"{self.hub.url}/{'' if kind == 'model' else f'{kind}s/'}{name}"
         self.answer({"url": url, "name": name, "id": name}, status=409 if exists else 200)
 
@@ -197,7 +199,8 @@ class Handler(BaseHTTPRequestHandler):
         repository, commit = self.find(kind, name, revision)
         files = sorted(repository.commits[commit].items())
         siblings = [{"rfilename": path, "size": len(self.hub.blobs[sha])} for path, sha in files]
-        self.answer({"id": name, "sha": commit, "siblings": siblings, "private": False, "lastModified": WHEN})
+        private = repository.private
+        self.answer({"id": name, "sha": commit, "siblings": siblings, "private": private, "lastModified": WHEN})
 
     def list_tree(self, body, kind, name, revision, path=None):
         repository, commit = self.find(kind, name, revision)

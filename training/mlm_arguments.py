@@ -64,6 +64,10 @@ class DataArguments:
     test_split: str | None = dataclasses.field(
         default="test", metadata={"help": "Split evaluated once, by the final model; `none` for no such split."}
     )
+    about_data: str | None = dataclasses.field(
+        default=None,
+        metadata={"help": "YAML of what no run knows of its data, for the card; <data_dir>/about_data.yaml if there."},
+    )
     max_length: int = dataclasses.field(default=2048, metadata={"help": "Longest window, in tokens."})
     samples_per_epoch: int = dataclasses.field(default=90_000, metadata={"help": "Windows drawn in an epoch."})
     mask_probability: float = dataclasses.field(default=0.15, metadata={"help": "Share of body tokens masked."})
@@ -157,7 +161,12 @@ def parse_run(argv, description=None, types=(ModelArguments, DataArguments, MLMT
     argv = list(argv)
     if argv and argv[0].endswith((".yaml", ".yml")):
         argv = [*yaml_arguments(argv[0]), *argv[1:]]
-    return parser.parse_args_into_dataclasses(args=argv, look_for_args_file=False)
+    *groups, unknown = parser.parse_args_into_dataclasses(
+        args=argv, look_for_args_file=False, return_remaining_strings=True
+    )
+    if unknown:
+        parser.error(f"unknown arguments: {' '.join(unknown)}; `--help` lists those there are")
+    return groups
 
 
 def yaml_arguments(path):

@@ -33,6 +33,11 @@ class MLMData:
     seed: int = 0
 
     def __post_init__(self):
+        if not self.arguments.data_dir:
+            raise ValueError(
+                "Expected --data_dir, the folder that prepare_rrweb_sessions.py wrote, got none. Name it, or set data_dir "
+                "in the config."
+            )
         folder = self.arguments.tokenizer or Path(self.arguments.data_dir) / "tokenizer"
         self.tokenizer = RRWebTokenizer.from_pretrained(str(folder))
         self.masking = Masking.from_tokenizer(
@@ -41,6 +46,8 @@ class MLMData:
             whole_events=self.arguments.mask_whole_events,
         )
         self.collator = PackingCollator(self.masking, self.tokenizer.structural_vocab_size)
+        # windows and truncation as long as the model reads, wherever the tokenizer is saved with it
+        self.tokenizer.model_max_length = self.arguments.max_length
         self._fixed, self._baselines = {}, None
 
     def store(self, split):
@@ -57,6 +64,16 @@ class MLMData:
                 f"with {self.tokenizer.vocab_size} ids. Use the `tokenizer` folder of the data set."
             )
         return store
+
+    def check_splits(self):
+        """Raises ValueError if a split that the run needs has no session: better before the training than after."""
+        a = self.arguments
+        for split in filter(None, (a.train_split, a.eval_split, a.test_split)):
+            if not len(self.store(split)):
+                raise ValueError(
+                    f"Expected sessions in the {split} split of {a.data_dir}, got none. Prepare more recordings, or "
+                    "with larger --validation-share and --test-share; `--test_split none` does without a test."
+                )
 
     def random_windows(self):
         """Returns the training windows."""

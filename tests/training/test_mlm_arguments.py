@@ -25,9 +25,9 @@ def test_defaults_are_those_of_the_task(tmp_path):
 
 def test_an_unknown_key_is_named(tmp_path, capsys):
     for text, overrides in (("hiden_size: 64\n", ()), ("hidden_size: 64\n", ("--hiden_size", "3"))):
-        with pytest.raises((SystemExit, ValueError)) as caught:
+        with pytest.raises(SystemExit):
             parse(tmp_path, text, *overrides)
-        assert "hiden_size" in str(caught.value) + capsys.readouterr().err
+        assert "--hiden_size" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_mapping_is_refused(tmp_path):

@@ -6,8 +6,10 @@ import re
 import pytest
 from assertions import assert_hub_folder_is_self_contained
 from tiny_rrweb import click, element, page
+from transformers import AutoModel, AutoTokenizer
 
-from traceformers.apps.sessions.quickstart import run_quickstart
+from traceformers.apps.sessions.quickstart import ABOUT_SAMPLES, CONFIG, run_quickstart
+from traceformers.run_scripts import run_mlm
 
 SMALLER = (
     "--max_steps 4 --eval_steps 2 --save_steps 2 --logging_steps 2 --samples_per_epoch 16 --max_length 64 "
@@ -69,3 +71,28 @@ def test_the_code_in_its_card_runs(finished, capsys):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no-recordings"):
         list(run_quickstart(tmp_path, recordings=tmp_path / "no-recordings"))
+
+
+def test_a_pushed_run_is_private_with_its_card_and_without_a_pickle(finished, hub, tmp_path):
+    output_dir, _ = finished
+    command = [str(CONFIG), "--data_dir", str(output_dir / "sessions"), "--output_dir", str(tmp_path / "run"), *SMALLER]
+    pushed = ["--push_to_hub", "--hub_model_id", "user/pushed-run", "--about_data", str(ABOUT_SAMPLES)]
+    run_mlm.main([*command, *pushed])
+    files = set(hub.files("user/pushed-run"))
+    assert {"README.md", "model.safetensors", "text_bpe.json", "modules.json", "modeling_rrweb_bert.py"} <= files
+    assert not [name for name in files if name.endswith((".bin", ".pt", ".pkl", "run.yaml"))]
+    assert hub.repositories["model", "user/pushed-run"].private
+    with pytest.raises(ValueError, match=r"about_data\.yaml"):
+        run_mlm.main([*command, "--push_to_hub"])
+
+
+def test_windows_are_as_long_as_the_model_reads_without_being_told(finished):
+    model_dir = finished[0] / "run" / "model"
+    tokenizer = AutoTokenizer.from_pretrained(model_dir, trust_remote_code=True)
+    model = AutoModel.from_pretrained(model_dir, trust_remote_code=True)
+    assert tokenizer.model_max_length == model.config.max_position_embeddings == 64
+    session = [*page(element(5, "button", "Pay")), *(click(5, time=100 * i) for i in range(1, 30))]
+    rows = tokenizer.windows(session, padding=True, return_tensors="pt")
+    assert rows["input_ids"].shape[0] > 1
+    assert model(**rows).last_hidden_state.shape[:2] == rows["input_ids"].shape
+    assert tokenizer(events=session, truncation=True, return_tensors="pt")["input_ids"].shape == (1, 64)
