@@ -35,8 +35,8 @@ class MLMData:
     def __post_init__(self):
         if not self.arguments.data_dir:
             raise ValueError(
-                "Expected --data_dir, the folder that prepare_rrweb_sessions.py wrote, got none. Name it, or set data_dir "
-                "in the config."
+                "Expected --data_dir, the folder that prepare_rrweb_sessions.py wrote, got none. Name it, or set "
+                "data_dir in the config."
             )
         folder = self.arguments.tokenizer or Path(self.arguments.data_dir) / "tokenizer"
         self.tokenizer = RRWebTokenizer.from_pretrained(str(folder))

@@ -20,6 +20,7 @@ from .rrweb_windows import TokenizedSession
 
 ADDRESS_CHARACTERS = 80
 LONGEST_TIME_MS = 2**32 - 1
+MOST_CONTEXTS = 65_536
 MALFORMED = (KeyError, TypeError, AttributeError, ValueError)
 
 
@@ -124,10 +125,15 @@ class SessionLinearizer:
             if window is None:
                 window = windows[number_of_window] = BrowserWindow(self, notes, encode)
             context = window.context()
+            if n_windows > 1:
+                context = (self.switch, self.count0 + count_bucket(number_of_window + 1), *context)
             index = context_index.get(context)
             if index is None:
-                index = context_index[context] = min(len(contexts), 65_535)
-                contexts.append(context)
+                index = context_index[context] = min(len(contexts), MOST_CONTEXTS - 1)
+                if len(contexts) < MOST_CONTEXTS:
+                    contexts.append(context)
+                else:  # their windows get the header of another page
+                    notes["page beyond the most that are kept"] += 1
             context_of_event.append(index)
             offsets.append(len(out))
             times.append(min(int(time - first_time), LONGEST_TIME_MS))
@@ -142,7 +148,7 @@ class SessionLinearizer:
             event_offsets=np.array([*offsets, len(out)], dtype=np.uint32),
             event_times_ms=np.array(times, dtype=np.uint32),
             node_offsets=np.union1d(offsets, [*borders, len(out)]).astype(np.uint32),
-            contexts=[np.array(c, dtype=np.uint16) for c in contexts[:65_536]],
+            contexts=[np.array(c, dtype=np.uint16) for c in contexts],
             context_of_event=np.array(context_of_event, dtype=np.uint16),
             notes=dict(notes),
         )

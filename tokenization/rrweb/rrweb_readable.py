@@ -8,12 +8,14 @@ PHRASES = {
     "source:Mutation": "page changed", "source:MouseMove": "pointer moved", "source:MouseInteraction": "",
     "source:Scroll": "scrolled", "source:ViewportResize": "resized", "source:Input": "input",
     "source:TouchMove": "finger moved", "source:MediaInteraction": "media", "source:Drag": "dragged",
+    "source:StyleSheetRule": "style sheet", "source:StyleDeclaration": "style", "source:CanvasMutation": "drawn",
+    "source:AdoptedStyleSheet": "style sheet adopted", "source:CustomElement": "element defined",
     "source:Selection": "selected", "source:Log": "log", "source:Font": "font",
     "do:MouseUp": "mouse up", "do:MouseDown": "mouse down", "do:Click": "click", "do:ContextMenu": "context menu",
     "do:DblClick": "double click", "do:Focus": "focus", "do:Blur": "blur", "do:TouchStart": "touch start",
     "do:TouchMove_Departed": "touch moved away", "do:TouchEnd": "touch end", "do:TouchCancel": "touch cancelled",
     "attr:content": "·", "page": "", "query": "?", "fragment": "#", "switch": "in window",
-    "same-page": "same page, what changed:",
+    "same-page": "as before, but for:",
     "more": "...", "repeat": "times", "gone": "(node gone)", "unknown": "(unknown)", "continued": "continued",
     "is:password": "a password", "is:masked": "masked text", "input:typed": "typed text", "input:erased": "shortened,",
     "input:script": "by script,", "change:add": "added", "change:remove": "removed", "change:text": "text of",
@@ -109,7 +111,7 @@ class LogWriter:
                 return f"{words.pop()},{share}"
             return f"at {share}"
         if kind == "gap":
-            return gap_text(int(value))
+            return f"{gap_text(int(value))}+"
         if kind == "length":
             return f"({0 if value == '0' else 1 << (int(value) - 1)}+ characters)"
         if kind == "count":

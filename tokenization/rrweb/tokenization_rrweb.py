@@ -13,7 +13,7 @@ import numpy as np
 from tokenizers import Tokenizer
 from transformers import AddedToken, BatchEncoding, PreTrainedTokenizer
 
-from .rrweb_envelopes import is_batch, read_session
+from .rrweb_envelopes import SessionFormatError, is_batch, read_session
 from .rrweb_linearizer import SessionLinearizer
 from .rrweb_readable import LogWriter
 from .rrweb_text import TextEncoder
@@ -111,11 +111,19 @@ class RRWebTokenizer(PreTrainedTokenizer):
         return_special_tokens_mask=False,
         add_special_tokens=True,
         truncation_side=None,
+        **unknown,
     ):
+        if unknown:
+            raise TypeError(
+                f"Expected padding, truncation and return_ arguments with events=, got {', '.join(unknown)}. For parts "
+                "of a session, with a header each, call `windows`."
+            )
         batched = is_batch(events)
-        rows = [self._whole(session, add_special_tokens) for session in (events if batched else [events])]
+        rows = self._whole_batch(events, add_special_tokens) if batched else [self._whole(events, add_special_tokens)]
         if truncation and truncation != "do_not_truncate":
-            length = max_length or self.model_max_length
+            length = self.model_max_length if max_length is None else max_length
+            if length < 3:
+                raise ValueError(f"Expected max_length >= 3, [CLS], [SEP] and a token, got {length}.")
             side = truncation_side or self.truncation_side
             rows = [self._cut(row, length, side, add_special_tokens) for row in rows]
         encoding = self._rows(rows, return_attention_mask, return_token_type_ids)
@@ -135,11 +143,18 @@ class RRWebTokenizer(PreTrainedTokenizer):
         tokens = self.window_tokens
         return [tokens.cls, tokens.body, *ids, tokens.sep] if add_special_tokens else ids
 
+    def _whole_batch(self, sessions, add_special_tokens):
+        rows = []
+        for i, session in enumerate(sessions):
+            try:
+                rows.append(self._whole(session, add_special_tokens))
+            except SessionFormatError as error:
+                raise SessionFormatError(f"session {i} of the batch: {error.reason}", error.offset) from error
+        return rows
+
     def _cut(self, row, length, side, add_special_tokens):
         if len(row) <= length:
             return row
-        if length < 3:  # no room for the frame and a token
-            return row[:length]
         first, last = (2, 1) if add_special_tokens else (0, 0)
         body = row[first : len(row) - last]
         room = max(length - first - last, 0)
@@ -166,6 +181,11 @@ class RRWebTokenizer(PreTrainedTokenizer):
         Raises:
             SessionFormatError: if it is no recording; the message says where reading failed.
         """
+        if is_batch(session) and not any(isinstance(part, dict) and "timestamp" in part for part in session):
+            raise ValueError(
+                f"Expected one session, got a list of {len(session)}. Call this once for each; `tok(events=...)` "
+                "takes a batch."
+            )
         # A recording is a million small objects and no cycles: looking for garbage takes a third of the time.
         collecting = gc.isenabled()
         gc.disable()
@@ -186,7 +206,9 @@ class RRWebTokenizer(PreTrainedTokenizer):
         """
         if not hasattr(session, "event_offsets"):
             session = self.tokenize_session(session)
-        windows, header_lengths = cut_windows(session, max_length or self.model_max_length, self.window_tokens)
+        windows, header_lengths = cut_windows(
+            session, self.model_max_length if max_length is None else max_length, self.window_tokens
+        )
         encoding = self._rows([ids.tolist() for ids in windows])
         if padding:
             encoding = self.pad(encoding, padding=padding, max_length=max_length)

@@ -312,3 +312,26 @@ def test_words_are_their_text():
     assert dict(tok(words, is_split_into_words=True)) == dict(tok("Sign in now"))
     assert dict(tok([words, other], is_split_into_words=True)) == dict(tok(["Sign in now", "Buy"]))
     assert dict(tok(words, other, is_split_into_words=True)) == dict(tok("Sign in now", "Buy"))
+
+
+def test_a_batch_is_refused_where_one_session_is_meant():
+    tok, session = tiny_tokenizer(), page(element(5, "button", "Pay"))
+    for method in (tok.windows, tok.log, tok.tokenize_session):
+        with pytest.raises(ValueError, match="one session, got a list of 2"):
+            method([session, session])
+
+
+def test_a_broken_session_of_a_batch_is_named():
+    with pytest.raises(SessionFormatError, match="session 1 of the batch"):
+        tiny_tokenizer()(events=[page(element(5, "p", "a")), '[{"type": 4'])
+
+
+@pytest.mark.parametrize("arguments", [{"max_length": 2, "truncation": True}, {"max_length": 0, "truncation": True}])
+def test_a_length_without_room_is_refused(arguments):
+    with pytest.raises(ValueError, match="max_length >= 3"):
+        tiny_tokenizer()(events=page(element(5, "p", "a")), **arguments)
+
+
+def test_an_argument_that_sessions_do_not_have_is_named():
+    with pytest.raises(TypeError, match=r"stride.*windows"):
+        tiny_tokenizer()(events=page(element(5, "p", "a")), stride=3)
