@@ -1,7 +1,8 @@
 """Model cards: a Jinja template a family, filled from what a run left in its folder and from nowhere else.
 
-    from traceformers.model_cards.card import write_card write_card("runs/quickstart",
-    repo_id="user/rrweb-bert-tiny", revision="v1")     # writes runs/quickstart/README.md
+    from traceformers.model_cards.card import write_card
+
+    write_card("runs/tiny", repo_id="user/rrweb-bert-tiny", revision="v1")  # writes runs/tiny/model/README.md
 
 A value that a run did not leave is an error that names the file it should be in; a card never says that more
 information is needed.

@@ -1,6 +1,6 @@
 """Reads recordings with a saved RRWebBERT the way anyone can: nothing of this package is imported, or could be.
 
-    python run_scripts/explore_sessions.py runs/quickstart/model datasets_scripts/rrweb_sessions/samples \
+    python run_scripts/explore_sessions.py runs/quickstart/run/model datasets_scripts/rrweb_sessions/samples \
         --output-dir runs/quickstart
 
 Prints the log of one session and the sessions most like it; writes `session_map.png` (sessions as points, a colour a

@@ -12,6 +12,7 @@ code, as they go to the Hub. Arguments are read from the YAML file, then from th
 
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 from transformers.trainer_utils import set_seed
@@ -91,7 +92,8 @@ def main(argv=None):
             repository = arguments.hub_model_id or output_dir.name
             write_card(output_dir, repository if push else None, about_data=about_data)
         if push:
-            push_folder(output_dir / "model", repository, private=arguments.hub_private_repo is not False)
+            private = arguments.hub_private_repo is not False
+            push_folder(output_dir / "model", repository, private, tag=f"v{version('traceformers')}")
     return metrics
 
 

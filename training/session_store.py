@@ -79,7 +79,7 @@ class SessionStore:
         ValueError: if files are missing, or a column is missing or of another type.
 
     Example:
-        >>> store = SessionStore("runs/quickstart/data", "train")  # doctest: +SKIP
+        >>> store = SessionStore("runs/quickstart/sessions", "train")  # doctest: +SKIP
         >>> len(store), store[0].ids[:3]                           # doctest: +SKIP
         (412, array([487,   7, 106], dtype=uint16))
     """

@@ -12,8 +12,8 @@ def session_log(files, tokenizer=None, keep_typed_text=False, keep_personal_text
     """Returns the log of one session, one line an action.
 
     Args:
-        files: paths; several are parts of one session, in any order. tokenizer: folder or Hub id of an
-        RRWebTokenizer. A log is the same whatever text vocabulary made it, so
+        files: paths; several are parts of one session, in any order.
+        tokenizer: folder or Hub id of an RRWebTokenizer. A log is the same whatever text vocabulary made it, so
             without one the bytes themselves are the vocabulary.
         keep_typed_text: show what was typed into fields, other than passwords, instead of how long it was.
         keep_personal_text: show e-mail addresses, long numbers and secrets instead of placeholders.

@@ -1,6 +1,6 @@
 """Values from JSON text: by msgspec where it is installed, else by the standard library, with equal results.
 
-msgspec reads recordings about 1.5 times as fast as orjson and agrees with the standard library on every text
+msgspec reads recordings faster than orjson and agrees with the standard library on every text
 it accepts (orjson does not: it turns integers above 64 bits into floats), so it is the only accelerator. What
 msgspec refuses although recorders write it (NaN, lone surrogate escapes, numbers out of range) goes to the
 standard library, and what is nested deeper than the standard library's recursion limit goes to `parse_deep`.

@@ -1,7 +1,7 @@
 """Text to ids: byte-level BPE word by word, placeholders for personal text, and a memory of what was seen.
 
-Page text repeats: on real recordings a text node is one of thirteen equal ones. Whole texts and single
-words are therefore remembered, and the BPE runs once for each distinct word.
+Page text repeats, within a page and from page to page. Whole texts and single words are therefore
+remembered, and the BPE runs once for each distinct word.
 """
 
 import html

@@ -3,7 +3,7 @@
 An element gives its tag and the attributes that say what it is; a text gives its BPE ids after the tag that
 holds it. Left out, with the reason:
 
-- style sheets, scripts, SVG paths, comments, white space: more than nine tenths of the bytes, no meaning;
+- style sheets, scripts, SVG paths, comments, white space: most of the bytes, no meaning;
 - containers without words or attributes of their own (most `div` and `span`): layout;
 - `class`, `id`, `style`, `data-*`, `href`, `src` of page nodes: layout and addresses. A change of a class or
   style by a mutation is told, and a frame's address is kept.

@@ -186,7 +186,7 @@ class RRWebTokenizer(PreTrainedTokenizer):
                 f"Expected one session, got a list of {len(session)}. Call this once for each; `tok(events=...)` "
                 "takes a batch."
             )
-        # A recording is a million small objects and no cycles: looking for garbage takes a third of the time.
+        # A recording is a million small objects and no cycles: looking for garbage only takes time.
         collecting = gc.isenabled()
         gc.disable()
         try:
