@@ -82,7 +82,8 @@ def test_a_pushed_run_is_private_with_its_card_and_without_a_pickle(finished, hu
     assert {"README.md", "model.safetensors", "text_bpe.json", "modules.json", "modeling_rrweb_bert.py"} <= files
     assert not [name for name in files if name.endswith((".bin", ".pt", ".pkl", "run.yaml"))]
     assert hub.repositories["model", "user/pushed-run"].private
-    tag = re.search(r'name, revision = "user/pushed-run", "(.*)"', hub.files("user/pushed-run")["README.md"].decode())[1]
+    card = hub.files("user/pushed-run")["README.md"].decode()
+    tag = re.search(r'name, revision = "user/pushed-run", "(.*)"', card)[1]
     assert AutoModel.from_pretrained("user/pushed-run", revision=tag, trust_remote_code=True).config.hidden_size == 16
     with pytest.raises(ValueError, match=r"about_data\.yaml"):
         run_mlm.main([*command, "--push_to_hub"])
