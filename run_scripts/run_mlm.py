@@ -36,6 +36,8 @@ def main(argv=None):
     if resume == "auto":
         resume = last_complete_checkpoint(output_dir, arguments.world_size)
 
+    commit = git_commit()  # of the code that is loaded now, whatever is committed while it runs
+
     # 2. Data, model, trainer
     set_seed(arguments.seed)
     data = MLMData(data_arguments, arguments.seed)
@@ -77,7 +79,7 @@ def main(argv=None):
         "train": train_figures,
         "seed": arguments.seed,
         "command": command_line(),
-        "git_commit": git_commit(),
+        "git_commit": commit,
         "dataset": data.store(data_arguments.train_split).info.get("name", data_arguments.data_dir),
         "max_length": data_arguments.max_length,
     }

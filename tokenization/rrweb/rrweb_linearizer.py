@@ -14,6 +14,7 @@ from .rrweb_actions import ActionWriter, node_id, number, rows
 from .rrweb_address import address_parts, page_key
 from .rrweb_echoes import TypedEchoes
 from .rrweb_mirror import DomMirror
+from .rrweb_text import clean_text
 from .rrweb_tree import TreeWriter, well_formed
 from .rrweb_vocabulary import EVENT_TYPES, HEIGHTS, N_GAPS, WIDTHS, count_bucket, log2_bucket, size_bucket
 from .rrweb_windows import TokenizedSession
@@ -92,23 +93,26 @@ class SessionLinearizer:
         """Returns the `TokenizedSession` of a `Session` (see `rrweb_envelopes.read_session`).
 
         What stands in fields and editors, and which of them are for passwords, is known when they are met. If the page
-        could have shown some of it before, all is written a second time.
+        shows some of it, before or after, all is written a second time.
         """
         typed = () if self.keep_typed_text else set(session.typed_values())
         self.tree.passwords, self.tree.fields = set(), set()
-        tokenized = self._run(session, TypedEchoes(typed), None)
-        passwords, fields = self.tree.passwords, () if self.keep_typed_text else self.tree.fields - typed
-        echoes = TypedEchoes(typed, fields)
-        if passwords or echoes.whole:
-            tokenized = self._run(session, echoes, TypedEchoes(passwords))
+        tokenized, texts = self._run(session, TypedEchoes(typed), None)
+        passwords = TypedEchoes(self.tree.passwords)
+        fields = () if self.keep_typed_text else self.tree.fields - typed
+        met = [echoes for echoes in (passwords, TypedEchoes((), fields)) if echoes]
+        if met and any(echoes.spans(clean_text(text)) for text in texts for echoes in met):
+            tokenized, _ = self._run(session, TypedEchoes(typed, fields), passwords)
         return tokenized
 
     def _run(self, session, echoes, secrets):
+        """Returns the `TokenizedSession`, and all texts of the session."""
         self.encoder.begin_pass()
         notes = Counter(session.skipped)
         encode = self.encoder.encode
         if echoes or secrets:
-            encode = _remembering(partial(self.encoder.encode_without, echoes=echoes, secrets=secrets))
+            encode = partial(self.encoder.encode_without, echoes=echoes, secrets=secrets)
+        encode, memory = _remembering(encode)
         windows, window = {}, None
         out, borders, offsets, times = [], [], [], []
         contexts, context_index, context_of_event = [()], {(): 0}, []
@@ -143,7 +147,7 @@ class SessionLinearizer:
                 out += (self.switch, self.count0 + count_bucket(number_of_window + 1))
                 current = number_of_window
             self._event(event, window, out, borders)
-        return TokenizedSession(
+        tokenized = TokenizedSession(
             ids=np.array(out, dtype=np.uint16),
             event_offsets=np.array([*offsets, len(out)], dtype=np.uint32),
             event_times_ms=np.array(times, dtype=np.uint32),
@@ -152,6 +156,7 @@ class SessionLinearizer:
             context_of_event=np.array(context_of_event, dtype=np.uint16),
             notes=dict(notes),
         )
+        return tokenized, [key if isinstance(key, str) else key[0] for key in memory]
 
     def _event(self, event, window, out, borders):
         event_type, data = event["type"], event["data"]
@@ -275,13 +280,14 @@ def _groups(out, borders, first_border):
 
 
 def _remembering(encode):
-    """Returns `encode(text, limit=200)` with a memory: pages of one session repeat their texts."""
+    """Returns `encode(text, limit=200)` with a memory, and the memory: pages of one session repeat their texts."""
     memory = {}
 
     def remembered(text, limit=200):
-        ids = memory.get((text, limit))
+        key = text if limit == 200 else (text, limit)
+        ids = memory.get(key)
         if ids is None:
-            ids = memory[text, limit] = encode(text, limit=limit)
+            ids = memory[key] = encode(text, limit=limit)
         return ids
 
-    return remembered
+    return remembered, memory
