@@ -29,6 +29,8 @@ SCHEMA = pa.schema(
     ]
 )
 
+SPLIT_SCHEMA = SCHEMA.append(pa.field("split", pa.string()))  # of the finished files
+
 
 def session_row(name, site, fingerprint, source_file, tokenized):
     """Returns the row of one `TokenizedSession`, columns as in `SCHEMA`."""
@@ -48,11 +50,11 @@ def record_batch(rows):
     return pa.record_batch(columns, schema=SCHEMA)
 
 
-def write_arrow(path, batches):
+def write_arrow(path, batches, schema=SCHEMA):
     """Writes record batches to an Arrow IPC stream file, aside and renamed: it exists whole or not at all."""
     path = Path(path)
     aside = path.with_name(path.name + ".writing")
-    with pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as writer:
+    with pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
     os.replace(aside, path)
@@ -160,14 +162,15 @@ def _write_split(tables, rows, folder, split):
     files = []
     for i, shard in enumerate(shards):
         name = f"{split}-{i:05d}-of-{len(shards):05d}.arrow"
-        write_arrow(folder / name, _batches(tables, shard))
+        write_arrow(folder / name, _batches(tables, shard, split), SPLIT_SCHEMA)
         files.append(name)
     sites = sorted({site for _, _, _, site in rows})
     return {"sessions": len(rows), "events": events, "tokens": tokens, "sites": sites, "files": files}
 
 
-def _batches(tables, rows):
-    """Yields record batches of up to ROWS_A_BATCH of the chosen `(table, row)`, in order."""
+def _batches(tables, rows, split):
+    """Yields record batches of up to ROWS_A_BATCH of the chosen `(table, row)`, in order, with their split."""
     for start in range(0, len(rows), ROWS_A_BATCH):
         slices = [tables[t].slice(r, 1) for t, r in rows[start : start + ROWS_A_BATCH]]
-        yield from pa.concat_tables(slices).combine_chunks().to_batches()
+        table = pa.concat_tables(slices).combine_chunks()
+        yield from table.append_column("split", pa.array([split] * table.num_rows)).to_batches()

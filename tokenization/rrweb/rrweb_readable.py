@@ -103,7 +103,7 @@ class LogWriter:
         return "\n".join(lines)
 
     def _phrase(self, name, kind, value, words):
-        if name in PHRASES:
+        if name in PHRASES and not (name == "hidden" and "media" in words):
             return PHRASES[name]
         if kind in ("x", "y"):
             share = f"{round(100 * (int(value) + 0.5) / N_COORDINATES)}%"
@@ -114,6 +114,10 @@ class LogWriter:
             return f"{gap_text(int(value))}+"
         if kind == "length":
             return f"({0 if value == '0' else 1 << (int(value) - 1)}+ characters)"
+        if "media" in words and name == "hidden":
+            return "muted"
+        if "media" in words and kind == "count":
+            return f"at {int(value) if int(value) <= 8 else 1 << (int(value) - 6)}+ s"
         if kind == "count":
             return f"x{int(value) if int(value) <= 8 else 1 << (int(value) - 6)}"
         if kind == "scroll":

@@ -99,3 +99,14 @@ def test_windows_are_as_long_as_the_model_reads_without_being_told(finished):
     assert rows["input_ids"].shape[0] > 1
     assert model(**rows).last_hidden_state.shape[:2] == rows["input_ids"].shape
     assert tokenizer(events=session, truncation=True, return_tensors="pt")["input_ids"].shape == (1, 64)
+
+
+def test_the_code_in_the_readme_runs(finished, repository_root, monkeypatch, capsys):
+    monkeypatch.chdir(repository_root)
+    code = re.search(r"```python\n(.*?)```", (repository_root / "README.md").read_text(), re.DOTALL)[1]
+    names = {}
+    model_dir = str(finished[0] / "run" / "model")
+    exec(code.replace("runs/quickstart/run/model", model_dir).replace("max_length=256", "max_length=64"), names)
+    assert names["logits"].shape[:2] == names["rows"]["input_ids"].shape
+    assert names["vector"].shape == (16,)
+    assert "page" in capsys.readouterr().out
