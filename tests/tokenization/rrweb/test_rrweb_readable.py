@@ -142,3 +142,12 @@ def test_numbers_of_numpy_and_tensors_decode_too():
     tensor = tok(events=page(element(10, "p", "Hi")), return_tensors="pt")["input_ids"]
     assert tok.decode(np.array(ids, dtype=np.uint16)) == tok.decode(tensor[0]) == tok.decode(ids)
     assert tok.batch_decode([ids, ids]) == [tok.decode(ids)] * 2
+
+
+def test_the_log_in_the_readme_is_what_the_tokenizer_says(repository_root):
+    shown = (repository_root / "README.md").read_text(encoding="utf-8").split("```\n")
+    block = next(part for part in shown if part.startswith("+   0 ms"))
+    log = tiny_tokenizer().log(Path(SOURCE)).splitlines()
+    at = -1
+    for line in (line for line in block.splitlines() if line.strip() != "…"):
+        at = log.index(line, at + 1)
