@@ -81,7 +81,12 @@ def test_two_tabs_are_two_interleaved_windows_on_one_clock(recorded):
 
 def test_recordings_are_rebuilt_by_rrwebs_own_replayer(recorded):
     said = node("check_recordings.mjs", "--work", WORK, "--dir", recorded, "--n", 10)
-    assert said.splitlines()[-1] == "3 of 3 rebuilt, 0 warnings"
+    *files, summary = said.splitlines()
+    assert summary.startswith("3 of 3 rebuilt")
+    # An application may replace an element before rrweb tells of the event on it: the Replayer then misses its node.
+    # Nothing else may be amiss.
+    for window in (window for file in files for window in json.loads(file.split(maxsplit=2)[2])):
+        assert window["rebuilt"] and window["warnings"] == window["missing"], said
 
 
 def test_a_recorded_session_is_not_recorded_again(recorded):
