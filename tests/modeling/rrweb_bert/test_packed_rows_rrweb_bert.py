@@ -11,8 +11,8 @@ from traceformers.modeling.rrweb_bert.configuration_rrweb_bert import RRWebBertC
 from traceformers.modeling.rrweb_bert.modeling_rrweb_bert import (
     RRWebBertForMaskedLM,
     RRWebBertForSequenceClassification,
-    sdpa_varlen_attention_forward,
 )
+from traceformers.modeling.rrweb_bert.rrweb_bert_attention import sdpa_varlen_attention_forward
 
 LENGTHS = [7, 3, 7, 1, 12]
 
