@@ -308,8 +308,8 @@ def _explain(text: str, error: JSONDecodeError) -> SessionFormatError:
     stops |= "escape" in error.msg and len(rest) < 8 and '"' not in rest
     if stops:
         return _truncated(len(text.encode("utf-8", "surrogatepass")))
-    return SessionFormatError(
-        f"expected JSON, got {rest!r}: {error.msg}; check the program that wrote the recording",
+    return SessionFormatError(  # one character: what follows may be what somebody typed, and this goes into reports
+        f"expected JSON, got {rest[:1]!r}: {error.msg}; check the program that wrote the recording",
         len(text[: error.pos].encode("utf-8", "surrogatepass")),
     )
 
