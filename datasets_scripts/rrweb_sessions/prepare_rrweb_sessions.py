@@ -72,7 +72,7 @@ def prepare_part(part, folder, tokenizer_folder, strict=False):
             row, session_notes = tokenize_files(files, tokenizer)
         except (ValueError, OSError) as error:
             if strict:
-                raise ValueError(f"{files.name}: {error}") from error
+                raise ValueError(f"{files.source}: {error}") from error
             reason, offset = printable(str(error)), getattr(error, "offset", None)
             rejected.append({"file": files.source, "reason": reason, "offset": offset})
             continue
@@ -138,6 +138,11 @@ def prepare(
         ValueError: if nothing is found or readable, or the folder holds another preparation.
     """
     output_dir, tokenizer_folder = Path(output_dir), str(tokenizer_folder)
+    if not (Path(tokenizer_folder) / "tokenizer_config.json").is_file():
+        raise ValueError(
+            f"Expected a saved RRWebTokenizer in {tokenizer_folder}, found none. Learn one with "
+            "run_scripts/train_rrweb_tokenizer.py, and give its --output-dir."
+        )
     listing = list_session_files(data)
     options = {"split_by": split_by, "validation_share": validation_share, "test_share": test_share}
     plan = plan_of(listing, tokenizer_folder, options)

@@ -6,7 +6,9 @@ holds it. Left out, with the reason:
 - style sheets, scripts, SVG paths, comments, white space: most of the bytes, no meaning;
 - containers without words or attributes of their own (most `div` and `span`): layout;
 - `class`, `id`, `style`, `data-*`, `href`, `src` of page nodes: layout and addresses. A change of a class or
-  style by a mutation is told, and a frame's address is kept.
+  style by a mutation is told, and a frame's address is kept;
+- `rr_dataURL` (pixels), `rr_scrollLeft` and `rr_scrollTop`, the size of a blocked element, and where a medium stood
+  and how loud: the state of one moment; what a person does to it later is told.
 """
 
 from .rrweb_mirror import is_editor, is_password

@@ -102,7 +102,7 @@ def test_what_cannot_be_read_is_listed_with_its_reason_and_place(recordings, tmp
 
 def test_strict_stops_at_the_first_and_names_it(recordings, tmp_path):
     (recordings / "s05.json").write_text("[1")
-    with pytest.raises(ValueError, match="s05: expected a complete JSON text"):
+    with pytest.raises(ValueError, match="s05\.json: expected a complete JSON text"):
         prepared(recordings, tmp_path / "out", strict=True)
     assert prepared(recordings, tmp_path / "out")["rejected"] == 1, "without strict the same folder goes on"
 
@@ -238,3 +238,8 @@ def test_file_names_that_are_no_utf8_are_read_too(recordings, tmp_path):
         return
     info = prepared(recordings, tmp_path / "out")
     assert info["files"] == 14 and sum(info["splits"][s]["sessions"] for s in SPLITS) == 13
+
+
+def test_a_tokenizer_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"nowhere.*train_rrweb_tokenizer"):
+        prepare(str(tmp_path), tmp_path / "nowhere", tmp_path / "out")
