@@ -102,7 +102,7 @@ def test_what_cannot_be_read_is_listed_with_its_reason_and_place(recordings, tmp
 
 def test_strict_stops_at_the_first_and_names_it(recordings, tmp_path):
     (recordings / "s05.json").write_text("[1")
-    with pytest.raises(ValueError, match="s05\.json: expected a complete JSON text"):
+    with pytest.raises(ValueError, match=r"s05\.json: expected a complete JSON text"):
         prepared(recordings, tmp_path / "out", strict=True)
     assert prepared(recordings, tmp_path / "out")["rejected"] == 1, "without strict the same folder goes on"
 
