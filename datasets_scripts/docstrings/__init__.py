@@ -1,0 +1,1 @@
+"""Python's own documentation as a retrieval set: a summary line asks, the text below it answers."""
