@@ -74,9 +74,9 @@ def docstrings_of(source, module):
 
 
 def prose(text):
-    """Returns `text` without interpreter sessions and lines of punctuation."""
-    lines = [line for line in text.splitlines() if re.search(r"\w", line)]
-    return "\n".join(line for line in lines if not line.lstrip().startswith((">>>", "...")))
+    """Returns `text` without interpreter sessions, output included, and without lines of punctuation."""
+    paragraphs = [paragraph.partition(">>>")[0] for paragraph in text.split("\n\n")]
+    return "\n".join(line for paragraph in paragraphs for line in paragraph.splitlines() if re.search(r"\w", line))
 
 
 def one_line(text):
