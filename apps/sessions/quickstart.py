@@ -5,15 +5,12 @@ a process that cannot see this package; the others share this process, for each 
 """
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-import traceformers
 from traceformers.datasets_scripts.rrweb_sessions import prepare_rrweb_sessions
 from traceformers.run_scripts import train_rrweb_tokenizer, write_model_card
+from traceformers.training.pipeline_steps import HOME, LAUNCH, run_process, run_script
 
-HOME = Path(traceformers.__file__).parent
 SAMPLES = HOME / "datasets_scripts/rrweb_sessions/samples"
 CONFIG = HOME / "run_scripts/configs/rrweb/tiny.yaml"
 RUN_MLM, EXPLORE = (HOME / f"run_scripts/{name}.py" for name in ("run_mlm", "explore_sessions"))
@@ -38,43 +35,15 @@ def run_quickstart(output_dir, seed=0, recordings=SAMPLES, overrides=()):
     if not recordings.is_dir():
         raise FileNotFoundError(f"Expected a folder of recordings, found none at {recordings}. Name one that is there.")
     tokenizer, sessions, run = (output_dir / name for name in ("tokenizer", "sessions", "run"))
-    launch = ("accelerate", "launch", "--num_processes", "1", "--num_machines", "1", "--mixed_precision", "no",
-              "--dynamo_backend", "no")  # fmt: skip
     yield from run_script(train_rrweb_tokenizer, recordings, "--output-dir", tokenizer, *SPLIT)
     yield from run_script(prepare_rrweb_sessions, recordings, "--tokenizer", tokenizer, "--output-dir", sessions,
                           "--num-proc", 1, *SPLIT)  # fmt: skip
-    yield from run_process(*launch, RUN_MLM, CONFIG, "--data_dir", sessions, "--output_dir", run, "--seed", seed,
+    yield from run_process(*LAUNCH, RUN_MLM, CONFIG, "--data_dir", sessions, "--output_dir", run, "--seed", seed,
                            *overrides)  # fmt: skip
     yield from results(json.loads((run / "metrics.json").read_text()))
     yield from run_script(write_model_card, run, "--about-data", ABOUT_SAMPLES)
     yield from run_process("python", EXPLORE, run / "model", recordings, "--output-dir", output_dir, "--run-dir", run)
     yield f"The model, its code and its card: {run / 'model'}"
-
-
-def run_script(script, *arguments):
-    """Runs `main` of a script as if from a shell, so that what it records of its command is true."""
-    arguments = [str(argument) for argument in arguments]
-    yield f"\n$ python {' '.join(map(shown, [script.__file__, *arguments]))}"
-    kept, sys.argv = sys.argv, [shown(script.__file__), *map(shown, arguments)]
-    try:
-        script.main(arguments)
-    finally:
-        sys.argv = kept
-
-
-def run_process(*command):
-    """Runs a command with this Python's own `python` and `accelerate`."""
-    command = [str(argument) for argument in command]
-    yield f"\n$ {' '.join(map(shown, command))}"
-    module = {"python": [], "accelerate": ["-m", "accelerate.commands.accelerate_cli"]}[command[0]]
-    sys.stdout.flush()
-    subprocess.run([sys.executable, *module, *command[1:]], check=True)
-
-
-def shown(argument):
-    """Returns a path of this package as it is in the repository, anything else as it is."""
-    path = Path(argument)
-    return str(path.relative_to(HOME)) if path.is_relative_to(HOME) else argument
 
 
 def results(metrics):
