@@ -197,7 +197,11 @@ def render_card(run_dir, repo_id=None, revision=None, about_data=None):
         about_data: YAML file with what only the owner of the data knows: `name`, `source`, `people` (who was
             recorded, and on what terms) and `licence`; without it `about_data.yaml` in the data set's folder.
     """
-    facts = read_facts(run_dir, repo_id, revision, about_data)
+    return rendered(read_facts(run_dir, repo_id, revision, about_data))
+
+
+def rendered(facts):
+    """Returns the text of a card, from the template named after the model type, which asks for nothing but `facts`."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,

@@ -2,27 +2,37 @@
 
 A run on the sample recordings:
     python run_scripts/write_model_card.py runs/tiny --about-data model_cards/about_samples.yaml
+A distilled n-gram encoder, with the figures of its evaluation:
+    python run_scripts/write_model_card.py runs/student --report runs/eval/retrieval_report.json
 A run on recordings of your own, described in about_data.yaml in the data set's folder:
     python run_scripts/write_model_card.py runs/base --repo-id user/rrweb-bert-base --revision v1
 """
 
 import argparse
 import sys
+from pathlib import Path
 
-from traceformers.model_cards.card import MissingFactError, write_card
+from traceformers.model_cards.card import MODEL, MissingFactError, read, write_card
+from traceformers.model_cards.ngram_card import write_ngram_card
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run_dir", help="output folder of run_mlm.py")
+    parser.add_argument("run_dir", help="output folder of run_mlm.py or run_distillation.py")
     parser.add_argument("--repo-id", help="where the model will be pushed, user/name (the folder itself)")
     parser.add_argument("--revision", help="tag or commit the snippet pins (v and the package's version)")
     parser.add_argument(
         "--about-data", help="YAML of name, source, people and licence (about_data.yaml in the data's folder)"
     )
+    parser.add_argument("--report", help="retrieval_report.json of run_retrieval_eval.py, for an n-gram encoder")
     args = parser.parse_args(argv)
     try:
-        print(write_card(args.run_dir, args.repo_id, args.revision, args.about_data))
+        config = Path(args.run_dir) / MODEL / "config.json"
+        if config.is_file() and read(config)["model_type"] == "ngram_encoder":
+            path = write_ngram_card(args.run_dir, args.repo_id, args.revision, args.about_data, args.report)
+        else:
+            path = write_card(args.run_dir, args.repo_id, args.revision, args.about_data)
+        print(path)
     except MissingFactError as error:
         sys.exit(f"write_model_card: {error}")
 

@@ -7,6 +7,9 @@ from typing import Annotated
 import typer
 
 import traceformers
+from traceformers.apps.encode.encode_commands import encode
+from traceformers.apps.search.search_commands import app as search
+from traceformers.apps.serve.serve_commands import serve
 
 app = typer.Typer(
     help="Models of the traces people leave, for use with transformers.",
@@ -17,6 +20,9 @@ app = typer.Typer(
 )
 sessions = typer.Typer(help="rrweb session recordings.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(sessions, name="sessions")
+app.add_typer(search, name="search")
+app.command()(encode)
+app.command()(serve)
 
 
 def _print_version(asked: bool):
@@ -81,6 +87,23 @@ def quickstart(
     from traceformers.apps.sessions.quickstart import run_quickstart
 
     for line in run_quickstart(output_dir, seed):
+        typer.echo(line)
+
+
+@search.command("quickstart")
+def search_quickstart(
+    output_dir: Annotated[
+        Path, typer.Option(help="New folder for texts, vocabulary, model, figures and index.")
+    ] = Path("runs/quickstart-text"),
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
+):
+    """Distil a small n-gram encoder from MiniLM on this machine's docstrings, evaluate it, search with it.
+
+    Example: traceformers search quickstart --output-dir runs/quickstart-text
+    """
+    from traceformers.apps.search.text_quickstart import run_text_quickstart
+
+    for line in run_text_quickstart(output_dir, seed):
         typer.echo(line)
 
 

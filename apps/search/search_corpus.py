@@ -1,0 +1,167 @@
+"""Documents of a corpus, one after the other in bounded memory.
+
+corpus.jsonl[.gz]  one JSON object a line: {"_id": "d1", "title": "may be missing", "text": "..."} (the layout of BEIR)
+corpus.txt[.gz]    one text a line; its id is the number of the line
+a folder           corpus.jsonl[.gz] in it if there is one, else its .txt, .md and .markdown files, cut into passages
+"""
+
+import gzip
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+TEXT_SUFFIXES = (".txt", ".md", ".markdown")
+PASSAGE_WORDS = 200
+_GZIP = b"\x1f\x8b"
+_HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
+_PARAGRAPHS = re.compile(r"\n\s*\n")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document of a corpus: what it is called, and what it says."""
+
+    id: str
+    title: str
+    text: str
+
+    @property
+    def encoded_text(self):
+        """The text that is encoded: the title, a space, and the text."""
+        return f"{self.title} {self.text}".strip() if self.title else self.text
+
+
+def iterate_documents(corpus, passage_words=PASSAGE_WORDS, progress=None):
+    """Yields every `Document` of a corpus.
+
+    Args:
+        corpus (path): a `.txt` or `.jsonl` file, gzipped or not, or a folder.
+        passage_words (`int`): a file of a folder is cut at paragraphs into passages of about so many words, for an
+            encoder reads the beginning of a long text only; 0 leaves files whole.
+        progress (`str`, *optional*): label of a progress bar over the bytes read.
+
+    Raises:
+        FileNotFoundError: there is nothing at `corpus`, or no text in the folder.
+        ValueError: a line is not UTF-8 text or not a document; the message names file and line.
+    """
+    files, root = corpus_files(corpus)
+    total = sum(path.stat().st_size for path in files)
+    with tqdm(total=total, desc=progress, unit="B", unit_scale=True, disable=progress is None) as bar:
+        before = 0
+        for path in files:
+            with open(path, "rb") as raw:
+                for number, document in enumerate(_documents_of(path, raw, root, passage_words)):
+                    if number % 256 == 0:
+                        bar.update(before + raw.tell() - bar.n)
+                    yield document
+            before += path.stat().st_size
+            bar.update(before - bar.n)
+
+
+def corpus_files(corpus):
+    """Returns the files of a corpus and, for a folder of texts, the folder their ids are relative to, else None."""
+    corpus = Path(corpus)
+    if corpus.is_file():
+        return [corpus], None
+    for name in ("corpus.jsonl", "corpus.jsonl.gz"):
+        if (corpus / name).is_file():
+            return [corpus / name], None
+    files = sorted(path for path in corpus.rglob("*") if path.is_file() and path.suffix.lower() in TEXT_SUFFIXES)
+    if not files:
+        raise FileNotFoundError(
+            f"Expected a corpus at {corpus}, found none. "
+            f"Give a .txt or .jsonl file, or a folder with corpus.jsonl or {', '.join(TEXT_SUFFIXES)} files."
+        )
+    return files, corpus
+
+
+def _documents_of(path, raw, root, passage_words):
+    if root is not None:
+        text = "".join(line for _, line in _lines(path, raw))
+        yield from passages(path.relative_to(root).as_posix(), path.stem, text, passage_words)
+    elif ".jsonl" in (suffix.lower() for suffix in path.suffixes):
+        for number, line in _lines(path, raw):
+            if line.strip():
+                yield _json_document(path, number, line)
+    else:
+        for number, line in _lines(path, raw):
+            if line.strip():
+                yield Document(str(number), "", line.strip())
+
+
+def passages(name, stem, text, words):
+    """Yields the passages of one file: whole paragraphs, together of about `words` words; longer ones are cut.
+
+    The id of the first is `name`, of the others `name#2`, `name#3` ...; the title is the file's first Markdown
+    heading, or its stem.
+    """
+    heading = _HEADING.search(text)
+    title = heading[1] if heading else stem
+    pieces, size = [[]], 0
+    for paragraph in _PARAGRAPHS.split(text):
+        for piece in _cut(paragraph.strip(), words):
+            length = len(piece.split())
+            if words and pieces[-1] and size + length > words:
+                pieces.append([])
+                size = 0
+            pieces[-1].append(piece)
+            size += length
+    for number, parts in enumerate(filter(None, pieces), 1):
+        yield Document(name if number == 1 else f"{name}#{number}", title, "\n\n".join(parts))
+
+
+def _cut(paragraph, words):
+    """Returns the paragraph in pieces of at most `words` words; white space changes only where it is cut."""
+    split = paragraph.split()
+    if not split or not words or len(split) <= words:
+        return [paragraph] if split else []
+    return [" ".join(split[start : start + words]) for start in range(0, len(split), words)]
+
+
+def _json_document(path, number, line):
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(
+            f"Expected a JSON object in line {number} of {path}, got {line[:60]!r} ({error}). Correct the line."
+        ) from error
+    identity = row.get("_id", row.get("id")) if isinstance(row, dict) else None
+    if not isinstance(identity, str | int) or isinstance(identity, bool) or not isinstance(row.get("text"), str):
+        got = f"the keys {sorted(row)}" if isinstance(row, dict) else type(row).__name__
+        raise ValueError(
+            f'Expected {{"_id": ..., "text": ...}} in line {number} of {path}, got {got}. Add what is missing.'
+        )
+    title = row.get("title")
+    return Document(_clean(str(identity)), _clean(title) if isinstance(title, str) else "", _clean(row["text"]))
+
+
+def _clean(text):
+    """Returns the text stripped; lone surrogates, which JSON can hold and UTF-8 cannot, become U+FFFD."""
+    text = text.strip()
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _lines(path, raw):
+    """Yields (number, line with its end) of a file, gzipped or not."""
+    start = raw.read(2)
+    raw.seek(0)
+    number = 0
+    try:
+        for number, line in enumerate(gzip.GzipFile(fileobj=raw) if start == _GZIP else raw, 1):
+            if b"\0" in line:
+                raise _not_text(path, number, "a NUL byte")
+            try:
+                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8").replace("\r\n", "\n")
+            except UnicodeDecodeError as error:
+                raise _not_text(path, number, f"byte {line[error.start]:#04x}") from error
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(
+            f"Expected a whole gzip file, got {path}, which breaks off after line {number}. Copy it again."
+        ) from error
+
+
+def _not_text(path, number, what):
+    return ValueError(f"Expected UTF-8 text in {path}, got {what} in line {number}. Give text files only.")

@@ -1,0 +1,96 @@
+"""The encoders behind the service: texts to vectors, with the counts the service tells."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from traceformers.modeling.ngram_encoder.ngram_runtime import NgramRuntime
+from traceformers.tokenization.ngram.ngram_vocabulary import BUCKET, CONTINUATION, FIRST_PIECE
+
+UNKNOWN_ID = 1  # [UNK], in every vocabulary
+
+
+class QueryEncoder:
+    """The n-gram encoder of a folder, without torch.
+
+    Args:
+        folder (path): of a published n-gram encoder.
+        threads (`int`), precision (`str` or None), cache_size (`int`): as for `NgramRuntime`.
+
+    Attributes:
+        dimension (`int`): length of the vectors. dimensions (`set`): the lengths they may be cut to.
+        normalize (`bool`): whether they have length 1.
+        inline_characters (`int`): of texts that are encoded in less time than a thread takes to begin.
+    """
+
+    inline_characters = 2048
+
+    def __init__(self, folder, threads=1, precision=None, cache_size=10_000):
+        self.runtime = NgramRuntime.from_pretrained(folder, threads=threads, precision=precision, cache_size=cache_size)
+        self.dimension, self.normalize = self.runtime.dimension, self.runtime.normalize
+        self.dimensions = {self.dimension, *self.runtime.config.get("matryoshka_dims", ())}
+        self.unknown = np.isin(self.runtime.tokenizer.vocabulary.kinds, (FIRST_PIECE, CONTINUATION, BUCKET))
+        self.unknown[UNKNOWN_ID] = True
+        self(["warm up"])  # compiled before the first request, not by it
+        self.runtime.cache_hits = self.runtime.cache_misses = 0
+
+    def __call__(self, texts):
+        """Returns [(vector float32 (D,), number of ids, ids that stand for unknown words)], one a text."""
+        ids, offsets = self.runtime.tokenizer.encode_flat(texts, self.runtime.max_length)
+        unknown = np.diff(np.concatenate([[0], np.cumsum(self.unknown[ids])])[offsets])
+        vectors = self.runtime.encode(texts)
+        return list(zip(vectors, np.diff(offsets).tolist(), unknown.tolist(), strict=True))
+
+    def cache_counts(self):
+        """Returns how many texts were found in the cache of texts, and how many were not."""
+        return self.runtime.cache_hits, self.runtime.cache_misses
+
+
+class DocumentEncoder:
+    """Documents by the teacher that the repository names, with torch.
+
+    Args:
+        folder (path): of a published n-gram encoder that names a teacher.
+        device (`str`, *optional*): of the teacher.
+    """
+
+    inline_characters = -1  # always in a thread, an empty text too
+
+    def __init__(self, folder, device=None):
+        from sentence_transformers import SentenceTransformer
+
+        # With the code of this package, so that no code of a repository is trusted.
+        from traceformers.modeling.ngram_encoder.modeling_ngram_encoder import NgramEncoderModel
+        from traceformers.modeling.ngram_encoder.sentence_ngram_encoder import DOCUMENT_MAP_NAME, NgramSentenceEncoder
+        from traceformers.tokenization.ngram.tokenization_ngram import NgramTokenizer
+
+        model, tokenizer = NgramEncoderModel.from_pretrained(folder), NgramTokenizer.from_pretrained(folder)
+        held = Path(folder) / DOCUMENT_MAP_NAME
+        document_map = held.read_bytes() if held.is_file() else None
+        module = NgramSentenceEncoder(model, tokenizer, document_map=document_map)
+        self.model = SentenceTransformer(modules=[module], device=device)
+        self(["warm up"])
+
+    def __call__(self, texts):
+        """Returns [(vector, 0, 0)], one a text: a teacher has no ids of the vocabulary."""
+        vectors = self.model.encode_document(texts, show_progress_bar=False, convert_to_numpy=True)
+        return [(vector, 0, 0) for vector in np.asarray(vectors, dtype=np.float32)]
+
+
+def names_a_teacher(folder):
+    """Returns whether the documents of a repository are encoded by a teacher."""
+    return json.loads((Path(folder) / "config.json").read_text(encoding="utf-8")).get("documents") == "teacher"
+
+
+def model_folder(name, revision=None):
+    """Returns the folder of a model's files; those of a Hub id are downloaded, or taken from the cache."""
+    if Path(name).is_dir():
+        return Path(name)
+    if str(name).startswith((".", "/", "~")) or str(name).count("/") > 1:
+        raise FileNotFoundError(
+            f"Expected the folder of a saved model, found none at {name}. Name a folder, or a repository as user/name."
+        )
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(str(name), revision=revision, ignore_patterns=["onnx/*", "openvino/*", "*.onnx"]))
