@@ -6,7 +6,7 @@ On a laptop, in seconds:
 
 A corpus, without the texts that models will be evaluated on:
 
-    python datasets_scripts/distillation/prepare_distillation.py "texts/*.jsonl.gz" passages.parquet \\
+    python datasets_scripts/distillation/prepare_distillation.py "texts/*.jsonl.gz" passages.parquet \
         --exclude beir/scifact beir/msmarco stsbenchmark --heldout 5000 --seed 0 --output-dir runs/texts
 
 Two texts are the same if their words are, whatever their case, spacing and punctuation; the longest is kept. The order
