@@ -1,0 +1,67 @@
+"""What a corpus is read as, and what is refused."""
+
+import gzip
+import json
+
+import pytest
+
+from traceformers.apps.search.search_corpus import Document, iterate_documents
+
+
+def test_a_text_file_is_one_document_a_line_known_by_its_number(tmp_path):
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(b"\xef\xbb\xbfone\r\n\n  three  \n")
+    assert list(iterate_documents(path)) == [Document("1", "", "one"), Document("3", "", "three")]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
+def test_json_lines_give_id_title_and_text(tmp_path, suffix):
+    rows = [{"_id": "a", "title": "T", "text": "x y"}, {"id": 7, "text": "z"}, {"_id": "s", "text": "\ud800!"}]
+    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    path = tmp_path / f"corpus{suffix}"
+    path.write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
+    read = list(iterate_documents(tmp_path))
+    assert read == [Document("a", "T", "x y"), Document("7", "", "z"), Document("s", "", "\ufffd!")]
+    assert [document.encoded_text for document in read] == ["T x y", "z", "\ufffd!"]
+
+
+def test_files_of_a_folder_are_cut_into_passages_at_paragraphs(tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.md").write_text("# The walrus #\n\n" + "word " * 8 + "\n\n" + "more " * 8 + "\n\nend\n")
+    (tmp_path / "b.txt").write_text("long " * 25)
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\0")
+    read = list(iterate_documents(tmp_path, passage_words=12))
+    assert [(document.id, document.title, len(document.text.split())) for document in read] == [
+        ("b.txt", "b", 12),
+        ("b.txt#2", "b", 12),
+        ("b.txt#3", "b", 1),
+        ("notes/a.md", "The walrus", 12),
+        ("notes/a.md#2", "The walrus", 9),
+    ]
+    assert [document.id for document in iterate_documents(tmp_path, passage_words=0)] == ["b.txt", "notes/a.md"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("c.txt", b"fine\nnot \xff fine\n", "byte 0xff in line 2"),
+        ("c.txt", b"fine\n\0\n", "a NUL byte in line 2"),
+        ("c.jsonl", b'{"_id": "1", "text": "x"}\n{"_id"\n', "JSON object in line 2"),
+        ("c.jsonl", b'{"text": "x"}\n', r"line 1 of .*keys \['text'\]"),
+        ("c.jsonl", b"[1]\n", "got list"),
+        ("c.txt.gz", gzip.compress(b"x\n" * 9999)[:-9], "breaks off"),
+    ],
+)
+def test_what_is_no_corpus_is_told_with_file_and_line(tmp_path, name, content, said):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=said) as error:
+        list(iterate_documents(path))
+    assert name in str(error.value)
+
+
+def test_a_missing_corpus_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="found none"):
+        list(iterate_documents(tmp_path / "absent"))
+    with pytest.raises(FileNotFoundError, match="found none"):
+        list(iterate_documents(tmp_path))
