@@ -1,0 +1,1 @@
+"""Text to n-gram ids. This file stays here; its siblings go to the Hub."""
