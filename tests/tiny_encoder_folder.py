@@ -38,7 +38,7 @@ def encoder_folder(seed=0, **config):
         with torch.no_grad():
             model.logits.normal_()
         if model.composition is not None:
-            model.set_composition(vocabulary.composition)
+            model.set_vocabulary(vocabulary)
     model.eval().fold(table_dtype).save_pretrained(folder)
     NgramTokenizer(vocabulary=vocabulary).save_pretrained(folder)
     return folder
