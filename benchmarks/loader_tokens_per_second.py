@@ -12,8 +12,8 @@ import time
 
 import numpy as np
 
-from traceformers.training.mlm_arguments import DataArguments
-from traceformers.training.mlm_run import MLMData
+from traceformers.training.masked_lm.mlm_arguments import DataArguments
+from traceformers.training.masked_lm.mlm_run import MLMData
 from traceformers.training.run_record import command_line
 
 

@@ -21,9 +21,9 @@ from contextlib import nullcontext
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
-from traceformers.training.mlm_arguments import DataArguments, ModelArguments
-from traceformers.training.mlm_run import MLMData, build_model
-from traceformers.training.packing import PaddingCollator
+from traceformers.training.masked_lm.mlm_arguments import DataArguments, ModelArguments
+from traceformers.training.masked_lm.mlm_run import MLMData, build_model
+from traceformers.training.masked_lm.packing import PaddingCollator
 from traceformers.training.run_record import command_line
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -21,9 +21,9 @@ import sys
 
 import torch
 
-from traceformers.training.entry_selection import SELECTIONS
-from traceformers.training.teacher import POOLINGS, PRECISIONS, load_teacher
-from traceformers.training.vocabulary_build import (
+from traceformers.training.distillation.teacher import POOLINGS, PRECISIONS, load_teacher
+from traceformers.training.vocabulary.entry_selection import SELECTIONS
+from traceformers.training.vocabulary.vocabulary_build import (
     UNKNOWN_WORDS,
     Corpus,
     VocabularyOptions,

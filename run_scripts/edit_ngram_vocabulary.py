@@ -25,10 +25,10 @@ import numpy as np
 import torch
 
 from traceformers.datasets_scripts.distillation.text_files import iterate_texts
-from traceformers.training.entry_embeddings import EntryEmbeddings
-from traceformers.training.entry_selection import SELECTIONS
-from traceformers.training.teacher import POOLINGS, PRECISIONS, load_teacher
-from traceformers.training.vocabulary_edit import (
+from traceformers.training.distillation.teacher import POOLINGS, PRECISIONS, load_teacher
+from traceformers.training.vocabulary.entry_embeddings import EntryEmbeddings
+from traceformers.training.vocabulary.entry_selection import SELECTIONS
+from traceformers.training.vocabulary.vocabulary_edit import (
     entries_to_keep,
     extend,
     load_forms,
@@ -36,7 +36,7 @@ from traceformers.training.vocabulary_edit import (
     save_forms,
     words_and_ngrams_to_add,
 )
-from traceformers.training.vocabulary_import import read_tokens
+from traceformers.training.vocabulary.vocabulary_import import read_tokens
 
 
 def main(argv=None):

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from traceformers.training.export_ngram import SUFFIXES, export
+from traceformers.training.distillation.export_ngram import SUFFIXES, export
 
 PRECISIONS = ("float32", "float16", "int8")
 

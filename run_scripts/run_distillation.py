@@ -23,17 +23,19 @@ from transformers.trainer_utils import set_seed
 
 from traceformers.modeling.ngram_encoder.sentence_ngram_encoder import save_sentence_transformer
 from traceformers.training.checkpoints import last_complete_checkpoint
-from traceformers.training.distillation_arguments import distillation_config, parse_distillation
-from traceformers.training.distillation_run import (
+from traceformers.training.distillation.distillation_arguments import parse_distillation
+from traceformers.training.distillation.distillation_run import (
     DistillationData,
     build_student,
     build_trainer,
     finished_student,
     search,
+    shrink_rows,
 )
+from traceformers.training.distillation.heldout_agreement import save_learning_curves, save_similarity_plot
 from traceformers.training.hardware import describe_hardware
-from traceformers.training.heldout_agreement import save_learning_curves, save_similarity_plot
 from traceformers.training.hub_folder import push_folder
+from traceformers.training.run_arguments import resolved_config
 from traceformers.training.run_record import command_line, git_commit, write_config, write_json
 
 
@@ -58,14 +60,15 @@ def main(argv=None):
     set_seed(arguments.seed)
     trainer = build_trainer(data, arguments, build_student(data))
     if trainer.is_world_process_zero():
-        write_config(output_dir / "run.yaml", distillation_config(student, teacher, arguments))
+        write_config(output_dir / "run.yaml", resolved_config(student, teacher, arguments))
 
     # 3. Training
     started = time.perf_counter()
     result = trainer.train(resume_from_checkpoint=resume)
     seconds = time.perf_counter() - started
 
-    # 4. Evaluation, then the model as it is used
+    # 4. Rare rows, evaluation, then the model as it is used
+    shrinkage = shrink_rows(trainer, data) if arguments.shrink_rare_rows else None
     metrics = {
         "eval": {
             name.removeprefix("eval_"): value
@@ -84,6 +87,8 @@ def main(argv=None):
             "ranks": arguments.world_size,
             "hardware": describe_hardware(),
         },
+        "row_shrinkage": shrinkage,
+        "heldout_texts": len(data.heldout),
         "teacher": data.about_teacher,
         "search": searched,
         "seed": arguments.seed,

@@ -22,15 +22,16 @@ from traceformers.modeling.rrweb_bert.sentence_rrweb_bert import save_sentence_t
 from traceformers.training.checkpoints import last_complete_checkpoint
 from traceformers.training.hardware import describe_hardware
 from traceformers.training.hub_folder import push_folder
-from traceformers.training.mlm_arguments import parse_run, resolved_config
-from traceformers.training.mlm_run import MLMData, build_model, build_trainer, split_report
+from traceformers.training.masked_lm.mlm_arguments import parse_mlm
+from traceformers.training.masked_lm.mlm_run import MLMData, build_model, build_trainer, split_report
+from traceformers.training.run_arguments import resolved_config
 from traceformers.training.run_record import command_line, git_commit, write_config, write_json
 
 
 def main(argv=None):
     """Runs the training that the arguments describe; returns the content of metrics.json."""
     # 1. Arguments
-    model_arguments, data_arguments, arguments = parse_run(sys.argv[1:] if argv is None else argv, __doc__)
+    model_arguments, data_arguments, arguments = parse_mlm(sys.argv[1:] if argv is None else argv, __doc__)
     output_dir = Path(arguments.output_dir)
     resume = arguments.resume_from_checkpoint
     if resume == "auto":

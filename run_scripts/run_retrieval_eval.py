@@ -16,9 +16,9 @@ from pathlib import Path
 
 from traceformers.datasets_scripts.distillation.text_files import iterate_texts
 from traceformers.datasets_scripts.retrieval.retrieval_folder import load_retrieval_set
+from traceformers.training.evaluation.retrieval_run import EvaluationPlan, evaluate_systems
+from traceformers.training.evaluation.retrieval_tables import draw_cascade, draw_quality, report_markdown
 from traceformers.training.hardware import describe_hardware
-from traceformers.training.retrieval_run import EvaluationPlan, evaluate_systems
-from traceformers.training.retrieval_tables import draw_cascade, draw_quality, report_markdown
 from traceformers.training.run_record import command_line, git_commit, write_json
 
 

@@ -8,8 +8,8 @@ from tiny_teacher import WORDS, tiny_teacher
 
 from traceformers.tokenization.ngram.ngram_vocabulary import assemble
 from traceformers.tokenization.ngram.tokenization_ngram import NgramTokenizer
-from traceformers.training.teacher import load_teacher
-from traceformers.training.teacher_cache import fill_cache
+from traceformers.training.distillation.teacher import load_teacher
+from traceformers.training.distillation.teacher_cache import fill_cache
 from traceformers.training.tensor_files import write_tensors
 
 NGRAMS = ("new york", "the river bank", "red cat")

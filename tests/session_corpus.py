@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from traceformers.tokenization.rrweb.rrweb_vocabulary import CLASSES, StructuralVocabulary, build_structural_vocabulary
 from traceformers.tokenization.rrweb.rrweb_windows import TokenizedSession, WindowTokens
-from traceformers.training.masking import Masking
+from traceformers.training.masked_lm.masking import Masking
 
 VOCABULARY = StructuralVocabulary(build_structural_vocabulary())
 TOKENS = WindowTokens.from_vocabulary(VOCABULARY)

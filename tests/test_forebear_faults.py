@@ -19,10 +19,10 @@ from traceformers.datasets_scripts.rrweb_sessions.session_shards import read_arr
 from traceformers.modeling.rrweb_bert.configuration_rrweb_bert import RRWebBertConfig
 from traceformers.modeling.rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM
 from traceformers.tokenization.rrweb.rrweb_vocabulary import SOURCES
-from traceformers.training.mlm_arguments import parse_run
-from traceformers.training.packing import PackingCollator
-from traceformers.training.session_store import SessionStore
-from traceformers.training.window_dataset import FixedWindows, RandomWindows
+from traceformers.training.masked_lm.mlm_arguments import parse_mlm
+from traceformers.training.masked_lm.packing import PackingCollator
+from traceformers.training.masked_lm.session_store import SessionStore
+from traceformers.training.masked_lm.window_dataset import FixedWindows, RandomWindows
 
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
@@ -168,7 +168,7 @@ def test_15_there_is_a_warm_up_and_evaluation_masks_do_not_change(repository_roo
     for name in ("tiny", "small", "base"):
         config = repository_root / f"run_scripts/configs/rrweb/{name}.yaml"
         given = ["--data_dir", "x", "--output_dir", str(tmp_path), "--use_cpu", "true"]
-        _, _, arguments = parse_run([str(config), *given])
+        _, _, arguments = parse_mlm([str(config), *given])
         assert arguments.warmup_steps > 0
     windows, collate = FixedWindows(store, TOKENS, 32), PackingCollator(masking(), structural_vocab_size=520)
     first, again = (collate([windows[i] for i in range(8)]) for _ in range(2))

@@ -20,7 +20,7 @@ Examples:
 
 
 class MRRAtK(evaluate.Metric):
-    """`evaluate.load("metrics/mrr_at_k")`; the same figure as `training/ranking_metrics.py`, for one list a query."""
+    """`evaluate.load("metrics/mrr_at_k")`; as `ranking_metrics.py`, for one list a query."""
 
     def _info(self):
         grades = datasets.Sequence(datasets.Value("int64"))

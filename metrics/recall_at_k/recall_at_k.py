@@ -20,7 +20,7 @@ Examples:
 
 
 class RecallAtK(evaluate.Metric):
-    """`evaluate.load("metrics/recall_at_k")`; as `training/ranking_metrics.py`, for one list a query."""
+    """`evaluate.load("metrics/recall_at_k")`; as `training/evaluation/ranking_metrics.py`, for one list a query."""
 
     def _info(self):
         grades = datasets.Sequence(datasets.Value("int64"))

@@ -2,7 +2,7 @@ import evaluate
 import numpy as np
 import pytest
 
-from traceformers.training.ranking_metrics import mrr_at_k, ndcg_at_k, recall_at_k
+from traceformers.training.evaluation.ranking_metrics import mrr_at_k, ndcg_at_k, recall_at_k
 
 FIGURES = {"ndcg_at_k": ndcg_at_k, "mrr_at_k": mrr_at_k, "recall_at_k": recall_at_k}
 

@@ -5,9 +5,9 @@ import pytest
 from tiny_encoder_folder import some_texts
 
 from traceformers.apps.search.search_words import WordIndex, check_language, fuse_rankings, write_word_index
-from traceformers.training.lexical_search import LexicalIndex
-from traceformers.training.rank_fusion import Fusion
-from traceformers.training.ranked_evaluation import Ranking
+from traceformers.training.evaluation.lexical_search import LexicalIndex
+from traceformers.training.evaluation.rank_fusion import Fusion
+from traceformers.training.evaluation.ranked_evaluation import Ranking
 
 TEXTS = ["Cats are searching the house", "", "The of and", "Red rivers, red streets", *some_texts(60)]
 QUERIES = ["search for a cat", "rivers", "the", "zebra", "new york street water"]

@@ -1,0 +1,1 @@
+"""A small encoder taught by a large one: teacher vectors, losses, trainer."""

@@ -1,0 +1,1 @@
+"""How good vectors are: retrieval, fusion with words, cascade, similarity of sentences."""

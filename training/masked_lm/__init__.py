@@ -1,0 +1,1 @@
+"""Masked-language-model training on windows of recorded sessions."""

@@ -1,0 +1,1 @@
+"""Which entries an n-gram vocabulary has: counting, choosing, embedding, importing, editing."""
