@@ -21,7 +21,7 @@ import sys
 
 import torch
 
-from traceformers.training.distillation.teacher import POOLINGS, PRECISIONS, load_teacher
+from traceformers.training.distillation.teacher import DEFAULT_TEACHER, POOLINGS, PRECISIONS, load_teacher
 from traceformers.training.vocabulary.entry_selection import SELECTIONS
 from traceformers.training.vocabulary.vocabulary_build import (
     UNKNOWN_WORDS,
@@ -30,8 +30,6 @@ from traceformers.training.vocabulary.vocabulary_build import (
     build_vocabulary,
     import_and_save,
 )
-
-TEACHER = "sentence-transformers/msmarco-distilbert-dot-v5"
 
 
 def main(argv=None):
@@ -66,7 +64,7 @@ def build(args):
 
 
 def _teacher(args):
-    name = args.teacher or TEACHER
+    name = args.teacher or DEFAULT_TEACHER
     return load_teacher(name, args.teacher_revision, args.teacher_pooling, args.device, args.teacher_precision)
 
 
@@ -79,7 +77,7 @@ def parse(argv=None):
     add = parser.add_argument
     add("data", nargs="*", help="text files, globs or folders (.txt, .jsonl, .parquet; .gz, .xz, .zst)")
     add("--output-dir", required=True, help="where tokenizer, vectors, counts and report go")
-    add("--teacher", help=f"sentence-transformers model, folder or name ({TEACHER})")
+    add("--teacher", help=f"sentence-transformers model, folder or name ({DEFAULT_TEACHER})")
     add("--teacher-revision", help="commit or tag of the teacher's repository")
     add(
         "--teacher-pooling", choices=POOLINGS, default="from-config", help="in place of the teacher's own (from-config)"

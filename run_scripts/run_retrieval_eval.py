@@ -16,6 +16,7 @@ from pathlib import Path
 
 from traceformers.datasets_scripts.distillation.text_files import iterate_texts
 from traceformers.datasets_scripts.retrieval.retrieval_folder import load_retrieval_set
+from traceformers.training.distillation.teacher import POOLINGS, PRECISIONS
 from traceformers.training.evaluation.retrieval_run import EvaluationPlan, evaluate_systems
 from traceformers.training.evaluation.retrieval_tables import draw_cascade, draw_quality, report_markdown
 from traceformers.training.hardware import describe_hardware
@@ -34,7 +35,8 @@ def parse(argv=None):
     add("--split", default="test", help="file of grades in qrels/ (test)")
     add("--teacher", help="folder, Hub id or package:<module>; by default the one that the first student names")
     add("--teacher-revision", help="commit or tag of a teacher on the Hub")
-    add("--teacher-precision", default="float32", help="float32 or bfloat16")
+    add("--teacher-pooling", choices=POOLINGS, help="in place of what the student, or the teacher's config, says")
+    add("--teacher-precision", choices=tuple(PRECISIONS), default="float32", help="of its transformer (float32)")
     add("--document-vectors", help="folder that keeps vectors of documents, so that they are encoded once")
     add("--sts", help="folder with sts-dev.csv and sts-test.csv")
     add("--heldout", action="append", default=[], help="texts for the agreement with the teacher, one a line")
@@ -56,6 +58,7 @@ def main(argv=None):
         models=args.model,
         teacher=args.teacher,
         teacher_revision=args.teacher_revision,
+        teacher_pooling=args.teacher_pooling,
         teacher_precision=args.teacher_precision,
         vectors=args.document_vectors,
         sts=args.sts,

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from traceformers.apps.encode.vector_writers import FORMATS, VectorWriter
 from traceformers.modeling.ngram_encoder.ngram_runtime import PRECISIONS, NgramRuntime
+from traceformers.training.model_files import model_folder
 
 CHUNK_TEXTS, CHUNK_CHARACTERS = 16_384, 1 << 24  # held in memory at a time
 SUFFIXES = {".safetensors": "safetensors", ".npy": "npy", ".jsonl": "jsonl"}
@@ -168,16 +169,3 @@ def chunks(texts, most_texts=CHUNK_TEXTS, most_characters=CHUNK_CHARACTERS):
             chunk, characters = [], 0
     if chunk:
         yield chunk
-
-
-def model_folder(name, revision=None):
-    """Returns the folder of a model's files; those of a Hub id are downloaded, or taken from the cache."""
-    if Path(name).is_dir():
-        return Path(name)
-    if str(name).startswith((".", "/", "~")) or str(name).count("/") > 1:
-        raise FileNotFoundError(
-            f"Expected the folder of a saved model, found none at {name}. Name a folder, or a repository as user/name."
-        )
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(str(name), revision=revision, ignore_patterns=["onnx/*", "openvino/*", "*.onnx"]))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from traceformers.training.model_files import model_folder
+
 # What decides an encoder's vectors; cards, metrics and exports beside them may change.
 DECIDING = ("*.safetensors", "*.bin", "tokenizer.json", "vocab.txt", "*.model")
 NOT_DECIDING = ("onnx", "openvino", "checkpoints", "runs")
@@ -109,19 +111,6 @@ class SearchModel:
             else:
                 self._encoder = SentenceTransformer(str(self.folder), device=self.device)
         return self._encoder
-
-
-def model_folder(name, revision=None):
-    """Returns the folder of a model's files; those of a Hub id are downloaded, or taken from the cache."""
-    if Path(name).is_dir():
-        return Path(name)
-    if str(name).startswith((".", "/", "~")) or str(name).count("/") > 1:
-        raise FileNotFoundError(
-            f"Expected the folder of a saved model, found none at {name}. Name a folder, or a repository as user/name."
-        )
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(str(name), revision=revision, ignore_patterns=["onnx/*", "openvino/*", "*.onnx"]))
 
 
 def file_hashes(folder):

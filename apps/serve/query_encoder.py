@@ -81,16 +81,3 @@ class DocumentEncoder:
 def names_a_teacher(folder):
     """Returns whether the documents of a repository are encoded by a teacher."""
     return json.loads((Path(folder) / "config.json").read_text(encoding="utf-8")).get("documents") == "teacher"
-
-
-def model_folder(name, revision=None):
-    """Returns the folder of a model's files; those of a Hub id are downloaded, or taken from the cache."""
-    if Path(name).is_dir():
-        return Path(name)
-    if str(name).startswith((".", "/", "~")) or str(name).count("/") > 1:
-        raise FileNotFoundError(
-            f"Expected the folder of a saved model, found none at {name}. Name a folder, or a repository as user/name."
-        )
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(str(name), revision=revision, ignore_patterns=["onnx/*", "openvino/*", "*.onnx"]))

@@ -41,6 +41,7 @@ def serve(
     """
     from traceformers.apps.serve import query_encoder
     from traceformers.apps.serve.embedding_service import Limits, create_app
+    from traceformers.training.model_files import model_folder
 
     try:
         import uvicorn
@@ -54,7 +55,7 @@ def serve(
         max_batch_texts=max_batch_texts,
         max_wait_ms=max_wait_ms,
     )
-    folder = query_encoder.model_folder(repository, revision)
+    folder = model_folder(repository, revision)
     encoder = query_encoder.QueryEncoder(folder, threads, precision, cache_size)
     document_encoder = None
     if query_encoder.names_a_teacher(folder):

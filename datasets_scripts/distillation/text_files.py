@@ -7,17 +7,23 @@ What a file is follows from its first bytes (gzip, xz, zstd, Parquet) and, for t
 import gzip
 import json
 import lzma
+import zlib
 from glob import glob, has_magic
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
+
+try:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+except ImportError:  # plain, gzip and xz texts need nothing else
+    pa = pq = None
 
 COMPRESSIONS = (".gz", ".xz", ".zst")
 SUFFIXES = (".txt", ".jsonl", ".parquet")  # what is taken from a folder, with or without a compression
 MAX_LINE_BYTES = 1 << 26
 ROWS_A_BATCH = 4096
+_BROKEN = () if pa is None else (pa.ArrowInvalid,)
 _GZIP, _XZ, _ZSTD, _PARQUET = b"\x1f\x8b", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"PAR1"
 
 
@@ -103,6 +109,11 @@ def _rows_of(path, column):
     with open(path, "rb") as raw:
         start = raw.read(8)
         raw.seek(0)
+        if pa is None and start.startswith((_PARQUET, _ZSTD)):
+            raise ImportError(
+                f"Expected pyarrow, which Parquet and zstd files are read with, for {path}; it is not installed. "
+                "Run: pip install pyarrow, or give plain text or JSON lines, gzipped or not."
+            )
         if start.startswith(_PARQUET):
             rows = _parquet_rows(path, raw, column)
         else:
@@ -135,7 +146,7 @@ def _lines(path, stream):
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
             except UnicodeDecodeError as error:
                 raise _no_text(path, number, f"byte {line[error.start]:#04x} at column {error.start + 1}") from error
-    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, pa.ArrowInvalid, OSError) as error:
+    except (EOFError, lzma.LZMAError, zlib.error, OSError, *_BROKEN) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(
@@ -145,7 +156,7 @@ def _lines(path, stream):
 
 
 def _byte_lines(stream):
-    if not isinstance(stream, pa.NativeFile):  # which has no readline
+    if pa is None or not isinstance(stream, pa.NativeFile):  # which has no readline
         while line := stream.readline(MAX_LINE_BYTES + 1):
             yield line
         return

@@ -44,7 +44,7 @@ class NgramEncoderConfig(PreTrainedConfig):
         phi_hidden_size (int, 1024): see phi.
         rho (str, "none"): what the pooled vector goes through. "linear" costs nothing after `fold` where there is
             one head; "mlp" adds a residual network of width `rho_hidden_size`, which every text pays for.
-        rho_hidden_size (int, 512): see rho.
+        rho_hidden_size (int, 128): see rho.
         num_self_attention_layers (int, 0): layers in which the entries of a text see each other. Such a model
             cannot be folded.
         num_self_attention_heads (int, 6): heads of these layers; divides `embedding_size` where there are layers.
@@ -83,7 +83,7 @@ class NgramEncoderConfig(PreTrainedConfig):
     phi: str = "none"
     phi_hidden_size: int = 1024
     rho: str = "none"
-    rho_hidden_size: int = 512
+    rho_hidden_size: int = 128
     num_self_attention_layers: int = 0
     num_self_attention_heads: int = 6
     composed_entries: bool = True

@@ -94,23 +94,26 @@ class ResidualNetwork(nn.Module):
 
 
 class Rho(nn.Module):
-    """What turns the pooled vector into the result: a linear map, and beside it a small network or nothing.
+    """What turns the pooled vector into the result: a linear map, and for "mlp" a small network beside it.
 
-    The activation is ReLU and not GELU, because every text pays for it and a runtime without torch computes it too.
+    With one head and a table as wide as the result "mlp" has no linear map: the table itself can be that. The
+    activation is ReLU and not GELU, because every text pays for it and a runtime without torch computes it too.
     """
 
     def __init__(self, config: NgramEncoderConfig):
         super().__init__()
-        self.linear = IdentityLinear(config.embedding_size, config.hidden_size)
+        E, D = config.embedding_size, config.hidden_size
         self.has_network = config.rho == "mlp"
+        redundant = self.has_network and E == D and config.num_attention_heads == 1
+        self.linear = None if redundant else IdentityLinear(E, D)
         if self.has_network:
-            self.norm = nn.LayerNorm(config.embedding_size, eps=config.layer_norm_eps)
-            self.up = nn.Linear(config.embedding_size, config.rho_hidden_size)
-            self.down = ZeroLinear(config.rho_hidden_size, config.hidden_size)
+            self.norm = nn.LayerNorm(E, eps=config.layer_norm_eps)
+            self.up = nn.Linear(E, config.rho_hidden_size)
+            self.down = ZeroLinear(config.rho_hidden_size, D)
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
         """Return (B, D) of pooled (B, E)."""
-        out = self.linear(pooled)
+        out = pooled if self.linear is None else self.linear(pooled)
         return out + self.down(self.up(self.norm(pooled)).relu()) if self.has_network else out
 
 

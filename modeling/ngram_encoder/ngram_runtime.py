@@ -72,7 +72,7 @@ class NgramRuntime:
             )
         self.rho = {name[4:]: np.asarray(array) for name, array in tensors.items() if name.startswith("rho.")}
         self.normalize = bool(config["normalize"])
-        self.dimension = len(self.rho["linear.bias"]) if self.rho else self.table.shape[1]
+        self.dimension = config["hidden_size"]
         self.threads, self.cache_size, self.back_end = threads, cache_size, back_end
         uses_numba(back_end)  # a wrong name is told now
         self.cache_hits = self.cache_misses = 0
@@ -194,7 +194,7 @@ class NgramRuntime:
     def _through_rho(self, pooled):
         """Return rho (B, D) of pooled vectors (B, E); numpy's own threads may take part."""
         rho = self.rho
-        out = pooled @ rho["linear.weight"].T + rho["linear.bias"]
+        out = pooled @ rho["linear.weight"].T + rho["linear.bias"] if "linear.weight" in rho else pooled.copy()
         if "up.weight" in rho:
             centred = pooled - pooled.mean(1, keepdims=True)
             deviation = np.sqrt((centred * centred).mean(1, keepdims=True) + np.float32(self.config["layer_norm_eps"]))

@@ -27,7 +27,7 @@ class StudentArguments:
     phi: str = field(default="none", metadata={"help": "What rows go through: none, or mlp, free after folding."})
     phi_hidden_size: int = field(default=1024, metadata={"help": "Width inside phi."})
     rho: str = field(default="none", metadata={"help": "What the pooled vector goes through: none, linear or mlp."})
-    rho_hidden_size: int = field(default=512, metadata={"help": "Width inside rho."})
+    rho_hidden_size: int = field(default=128, metadata={"help": "Width inside rho."})
     num_self_attention_layers: int = field(
         default=0, metadata={"help": "Layers in which entries see each other; such a model cannot be folded."}
     )
@@ -63,7 +63,10 @@ class TeacherArguments:
     max_heldout: int = field(default=5000, metadata={"help": "Held-out texts used, from the first on."})
     teacher: str | None = field(
         default=None,
-        metadata={"help": "Folder, Hub id or package:<module>; may be left out where both caches are complete."},
+        metadata={
+            "help": "Folder, Hub id or package:<module>; where neither it nor a cache is there, "
+            "sentence-transformers/msmarco-distilbert-dot-v5."
+        },
     )
     teacher_revision: str | None = field(default=None, metadata={"help": "Commit or tag of a teacher on the Hub."})
     teacher_pooling: str = field(default="from-config", metadata={"help": "from-config, cls or mean."})
@@ -85,6 +88,9 @@ class TeacherArguments:
         metadata={"help": "Hub id that the saved model names as its teacher, where --teacher is a folder."},
     )
     target: str = field(default="plain", metadata={"help": "Teacher vectors are learned plain, l2 or whitened."})
+    short_text_weight: int = field(
+        default=1, metadata={"help": "Texts of up to 12 ids, queries most of them, are drawn so often an epoch."}
+    )
     long_text_weight: int = field(
         default=1, metadata={"help": "Texts of more than 32 ids are drawn so often an epoch; 0 leaves them out."}
     )
@@ -100,11 +106,10 @@ class TeacherArguments:
                 raise ValueError(
                     f"Expected --{name}, files of one text a line, got none. Name them, or set {name} in the config."
                 )
-        if self.max_heldout < 2 or self.long_text_weight < 0:
-            raise ValueError(
-                f"Expected max_heldout of 2 or more and long_text_weight of 0 or more, got {self.max_heldout} and "
-                f"{self.long_text_weight}. Correct them."
-            )
+        least = {"max_heldout": 2, "short_text_weight": 0, "long_text_weight": 0}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise ValueError(f"Expected {name} of {value} or more, got {getattr(self, name)}. Set --{name} higher.")
 
 
 @dataclasses.dataclass

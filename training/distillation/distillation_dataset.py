@@ -18,7 +18,7 @@ from traceformers.training.tensor_files import write_json
 
 FORMAT = 1
 #: Texts of more ids than this are long ones.
-LONG_TEXT_IDS = 32
+SHORT_TEXT_IDS, LONG_TEXT_IDS = 12, 32
 #: Texts that are tokenized and hashed at a time.
 TEXTS_PER_RUN = 8192
 
@@ -134,13 +134,15 @@ class DistillationBatches(torch.utils.data.Dataset):
     Args:
         tokens (`TokenizedTexts`), cache (`TeacherCache`): of the same texts.
         seed (`int`).
-        long_text_weight (`int`): texts of more than `LONG_TEXT_IDS` ids are drawn so often an epoch, others once;
-            0 leaves them out.
+        short_text_weight, long_text_weight (`int`): texts of up to `SHORT_TEXT_IDS` ids and those of more than
+            `LONG_TEXT_IDS` are drawn so often an epoch, others once; 0 leaves them out.
         mined (`MinedDocuments`, *optional*), documents_per_text (`int`): so many of the mined documents of each text,
             drawn at random, the nearest of them first.
     """
 
-    def __init__(self, tokens, cache, seed=0, long_text_weight=1, mined=None, documents_per_text=2):
+    def __init__(
+        self, tokens, cache, seed=0, short_text_weight=1, long_text_weight=1, mined=None, documents_per_text=2
+    ):
         if len(tokens) != len(cache):
             raise ValueError(
                 f"Expected as many texts as teacher vectors, got {len(tokens)} and {len(cache)}. "
@@ -157,14 +159,14 @@ class DistillationBatches(torch.utils.data.Dataset):
             )
         self.tokens, self.cache, self.seed = tokens, cache, seed
         self.mined, self.documents_per_text = mined, documents_per_text
-        long = np.flatnonzero(tokens.lengths > LONG_TEXT_IDS)
-        texts = np.arange(len(tokens))
-        if long_text_weight == 0:
-            texts = np.setdiff1d(texts, long)
-        self.drawn = np.concatenate([texts, np.repeat(long, max(0, long_text_weight - 1))])
+        times = np.ones(len(tokens), np.int64)
+        times[tokens.lengths <= SHORT_TEXT_IDS] = short_text_weight
+        times[tokens.lengths > LONG_TEXT_IDS] = long_text_weight
+        self.drawn = np.repeat(np.arange(len(tokens)), times)
         if not len(self.drawn):
             raise ValueError(
-                f"Expected texts of at most {LONG_TEXT_IDS} ids where long_text_weight is 0, got none. Set it to 1."
+                f"Expected texts that are drawn, got none with short_text_weight {short_text_weight} and "
+                f"long_text_weight {long_text_weight}. Set them to 1 or more."
             )
         # shared memory: workers see a new epoch even when they persist from one to the next
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()

@@ -22,8 +22,8 @@ from traceformers.training.distillation.distillation_trainer import Distillation
 from traceformers.training.distillation.mined_documents import MinedDocuments, mine_documents
 from traceformers.training.distillation.row_shrinkage import shrink_rare_rows
 from traceformers.training.distillation.target_transform import TargetTransform
-from traceformers.training.distillation.teacher import load_teacher
-from traceformers.training.distillation.teacher_cache import TeacherCache, check_same_teacher, fill_cache
+from traceformers.training.distillation.teacher import DEFAULT_TEACHER, load_teacher
+from traceformers.training.distillation.teacher_cache import ABOUT, TeacherCache, check_same_teacher, fill_cache
 
 try:
     import optuna
@@ -80,10 +80,12 @@ class DistillationData:
         self.tokenizer.model_max_length = student.model_max_length
         texts = _some(TextFiles(teacher.texts), "--texts", teacher.texts)
         heldout = list(_some(TextFiles(teacher.heldout, teacher.max_heldout), "--heldout", teacher.heldout))
-        self.teacher = self._load_teacher()
         folder = Path(teacher.teacher_cache or output_dir / "teacher")
-        self.cache = self._fill(folder, texts, state)
         heldout_folder = Path(teacher.heldout_cache or folder.with_name(f"{folder.name}-heldout"))
+        has_cache = any((place / ABOUT).is_file() for place in (folder, heldout_folder))
+        self.teacher = self._load_teacher(teacher.teacher or (None if has_cache else DEFAULT_TEACHER))
+        state.wait_for_everyone()  # all have looked before one writes
+        self.cache = self._fill(folder, texts, state)
         heldout_cache = self._fill(heldout_folder, heldout, state)
         self.about_teacher = self.cache.about
         check_same_teacher(heldout_folder, heldout_cache.about, self.about_teacher)
@@ -98,12 +100,12 @@ class DistillationData:
         self.transform = TargetTransform.fit(teacher.target, self.cache.vectors(np.sort(draw)))
         self.mined = self._mined(output_dir / "mined.safetensors", state) if teacher.mined_documents else None
 
-    def _load_teacher(self):
+    def _load_teacher(self, name):
         a = self.arguments
-        if a.teacher is None:
+        if name is None:
             return None
         return load_teacher(
-            a.teacher,
+            name,
             a.teacher_revision,
             a.teacher_pooling,
             precision=a.teacher_precision,
@@ -142,7 +144,8 @@ class DistillationData:
         """Returns the `DistillationBatches` of the run."""
         a = self.arguments
         n_documents = min(a.documents_per_text, a.mined_documents)
-        return DistillationBatches(self.tokens, self.cache, self.seed, a.long_text_weight, self.mined, n_documents)
+        weights = a.short_text_weight, a.long_text_weight
+        return DistillationBatches(self.tokens, self.cache, self.seed, *weights, self.mined, n_documents)
 
     def entry_counts(self):
         """Returns how often each entry contributes in the training texts, int64 (V,): n-grams count their words too."""

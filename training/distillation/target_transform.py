@@ -95,12 +95,14 @@ class TargetTransform:
         self.check_foldable(model.config)
         matrix, bias = (tensor.to(model.device) for tensor in self.affine(model.config.hidden_size))
         if model.rho is not None:
-            linears = [model.rho.linear, *([model.rho.down] if model.rho.has_network else [])]
-            for linear in linears:
+            linears = [model.rho.linear, model.rho.down if model.rho.has_network else None]
+            for linear in filter(None, linears):
                 linear.weight.copy_(matrix @ linear.weight)
                 linear.bias.copy_(matrix @ linear.bias)
-            model.rho.linear.bias.add_(bias)
-            return
+            if model.rho.linear is not None:
+                model.rho.linear.bias.add_(bias)
+                return
+            # the table is the linear map: a change of scale, which the network's norm does not see
         rows = model.embeddings.weight
         shifted = rows @ matrix.T
         composed = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
@@ -110,12 +112,15 @@ class TargetTransform:
 
     def check_foldable(self, config):
         """Raises ValueError if a model of this config could not hold the inverse."""
-        if config.rho != "none" or self.kind == "l2" or (self.kind == "plain" and self.scale == 1):
+        if self.kind == "l2" or (self.kind == "plain" and self.scale == 1):
             return
-        mixes = self.kind == "whitened" and config.num_attention_heads > 1
+        several = config.num_attention_heads > 1 or config.embedding_size != config.hidden_size
+        if config.rho == "linear" or (config.rho == "mlp" and several):
+            return
+        mixes = self.kind == "whitened" and (several or config.rho == "mlp")
         if mixes or config.phi != "none" or config.num_self_attention_layers:
             raise ValueError(
-                f"Expected rho linear or mlp for {self.kind} targets with {config.num_attention_heads} heads, phi "
-                f"{config.phi} and {config.num_self_attention_layers} layers of attention, got rho none: nothing could "
-                "undo the transform. Set --rho linear."
+                f"Expected rho linear for {self.kind} targets with {config.num_attention_heads} heads, phi "
+                f"{config.phi}, {config.num_self_attention_layers} layers of attention, got rho {config.rho}: nothing "
+                "could undo the transform. Set --rho linear."
             )

@@ -5,18 +5,19 @@ teacher.encode(["a text"]).shape  # (1, 384)
 """
 
 import hashlib
-import importlib.util
 import os
 from pathlib import Path
 
 import numpy as np
 import torch
-from huggingface_hub import snapshot_download
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from tokenizers.models import WordPiece
 from tqdm.auto import tqdm
 
+from traceformers.training.model_files import model_folder
+
+DEFAULT_TEACHER = "sentence-transformers/msmarco-distilbert-dot-v5"
 PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 POOLINGS = ("from-config", "cls", "mean")
 SIMILARITIES = {"cosine": "cosine", "dot": "dot", "dot_score": "dot", "cos_sim": "cosine"}
@@ -158,12 +159,12 @@ def load_teacher(
     _expect("teacher pooling", pooling, POOLINGS)
     _expect("teacher precision", precision, PRECISIONS)
     _expect("teacher similarity", similarity, ("from-config", "cosine", "dot"))
-    folder = teacher_folder(name, revision)
+    folder = model_folder(name, revision)
     has_modules = (folder / "modules.json").is_file()
     if pooling == "from-config" and not has_modules:
         raise ValueError(
             f"Expected modules.json in the teacher {name}, which tells its pooling, found none. "
-            "Choose one: --teacher_pooling cls or --teacher_pooling mean."
+            "Choose one: --teacher-pooling cls or --teacher-pooling mean."
         )
     if device is None:
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
@@ -190,36 +191,6 @@ def load_teacher(
     if revision is None and folder.parent.name == "snapshots":
         revision = folder.name  # the commit that `main` was
     return Teacher(model, str(name), revision, similarity, precision, weights_sha256(folder))
-
-
-def teacher_folder(name, revision=None):
-    """Returns the folder of a teacher's files; those of a Hub repository are downloaded, or taken from the cache."""
-    name = os.fspath(name)
-    if Path(name).is_dir():
-        return Path(name)
-    if name.startswith("package:"):
-        module = name.removeprefix("package:")
-        spec = importlib.util.find_spec(module)
-        homes = list(spec.submodule_search_locations or []) if spec else []
-        for folder in (Path(home) / sub for home in homes for sub in ("", "model")):
-            if (folder / "config.json").is_file():
-                return folder
-        raise FileNotFoundError(
-            f"Expected an installed package {module} with a model in it, found "
-            f"{'no config.json in it' if homes else 'no such package'}. Install it, or name a folder or a repository."
-        )
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise FileNotFoundError(
-            f"Expected the folder of a saved model, found none at {name}. Name a folder, or a repository as user/name."
-        )
-    for weights in ("*.safetensors", "*.bin"):
-        patterns = ["*.json", "*.txt", "*.model", "*.py", weights]
-        found = snapshot_download(
-            name, revision=revision, allow_patterns=patterns, ignore_patterns=["onnx/*", "openvino/*"]
-        )
-        if any(Path(found).rglob(weights)):
-            break
-    return Path(found)
 
 
 def weights_sha256(folder):

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from traceformers.training.evaluation.text_vectors import folder_sha256, settings_fingerprint
+from traceformers.training.model_files import model_folder
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 STUDENT_TYPE = "ngram_encoder"
@@ -124,7 +125,7 @@ def _open_sentence_transformer(name, revision, device, precision, trust_remote_c
     ).eval()
     if precision is not None:
         model = model.to(PRECISIONS[precision])
-    folder = Path(name) if is_local else _cached_folder(name, revision)
+    folder = model_folder(name, revision)
     is_student = _model_type(folder) == STUDENT_TYPE
     options = {"batch_size": batch_size or (1_024 if is_student else 32), "show_progress_bar": False}
 
@@ -191,9 +192,3 @@ def _unknown_share(tokenizer):
 def _model_type(folder):
     path = Path(folder) / "config.json"
     return json.loads(path.read_text(encoding="utf-8")).get("model_type") if path.is_file() else None
-
-
-def _cached_folder(name, revision):
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(name, revision=revision, allow_patterns=["*.json", "*.txt", "*.py", "*.safetensors"]))

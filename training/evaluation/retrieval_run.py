@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from traceformers.datasets_scripts.retrieval.sts_pairs import load_sts_pairs
-from traceformers.training.distillation.teacher import IDENTITY, load_teacher, teacher_folder
+from traceformers.training.distillation.teacher import IDENTITY, POOLINGS, load_teacher
 from traceformers.training.evaluation.cascade import uncertainty_signals
 from traceformers.training.evaluation.cascade_evaluation import CascadeQueries, evaluate_cascade
 from traceformers.training.evaluation.document_map import FILE_NAME, DocumentMap
@@ -19,6 +19,7 @@ from traceformers.training.evaluation.retrieval_report import MAIN, SystemResult
 from traceformers.training.evaluation.sts_agreement import evaluate_sts, sts_spearman, teacher_agreement
 from traceformers.training.evaluation.student_doubt import fit_student_doubt
 from traceformers.training.evaluation.text_vectors import cached_vectors, settings_fingerprint
+from traceformers.training.model_files import model_folder
 
 WORDS = "bm25"
 STS_SPLITS = ("dev", "test")
@@ -33,6 +34,7 @@ class EvaluationPlan:
     Attributes:
         models (`list[str]`): names as `open_encoder` takes them, and "bm25".
         teacher (`str`): name as `load_teacher` takes it; None: the one that the first student names.
+        teacher_pooling (`str` or None): "from-config", "cls" or "mean"; None: as the student says, else from-config.
         vectors (`str` or None): folder that keeps document vectors.
         sts (`str` or None): folder with the STS Benchmark.
         heldout (`list[str]`): texts for the agreement with the teacher.
@@ -43,6 +45,7 @@ class EvaluationPlan:
     models: list
     teacher: str | None = None
     teacher_revision: str | None = None
+    teacher_pooling: str | None = None
     teacher_precision: str = "float32"
     vectors: str | None = None
     sts: str | None = None
@@ -61,11 +64,12 @@ class TeacherVectors:
 
     def __init__(self, plan):
         name, revision = plan.teacher, plan.teacher_revision
-        self.teacher = load_teacher(name, revision, device=plan.device, precision=plan.teacher_precision)
+        pooling = plan.teacher_pooling or "from-config"
+        self.teacher = load_teacher(name, revision, pooling, plan.device, plan.teacher_precision)
         self.name, self.folder = name, plan.vectors
         identity = {key: self.teacher.fingerprint[key] for key in (*IDENTITY, "compute_dtype")}
         self.fingerprint = settings_fingerprint("", **identity)
-        self.size_bytes = files_size(teacher_folder(name, revision))
+        self.size_bytes = files_size(model_folder(name, revision))
 
     def __call__(self, texts, kept_as=None):
         """Returns vectors `float32 (n, D)`, of length 1 for a teacher that is compared by cosine.
@@ -85,7 +89,7 @@ class TeacherVectors:
 
 
 def teacher_of(models):
-    """Returns `(name, revision)` of the teacher that the first student among local folders names.
+    """Returns `(name, revision, pooling)` of the teacher that the first student among local folders names.
 
     Raises:
         ValueError: if none names one.
@@ -93,7 +97,8 @@ def teacher_of(models):
     for model in models:
         config = student_config(model)
         if config.get("teacher_name"):
-            return config["teacher_name"], config.get("teacher_revision")
+            pooling = config.get("teacher_pooling")
+            return config["teacher_name"], config.get("teacher_revision"), pooling if pooling in POOLINGS else None
     raise ValueError(
         f"Expected --teacher, or a student whose config.json names its teacher, got neither in {', '.join(models)}."
     )
@@ -116,7 +121,8 @@ def evaluate_systems(sets, plan):
         ValueError: if a name is unknown, or a student's width is not the teacher's.
     """
     if plan.teacher is None:
-        plan.teacher, plan.teacher_revision = teacher_of(plan.models)
+        plan.teacher, plan.teacher_revision, pooling = teacher_of(plan.models)
+        plan.teacher_pooling = plan.teacher_pooling or pooling
     teacher = TeacherVectors(plan)
     documents = {one.name: teacher(one.documents, f"{one.name}.documents") for one in sets}
     queries = {one.name: teacher(one.queries, f"{one.name}.queries") for one in sets}

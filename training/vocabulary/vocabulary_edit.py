@@ -32,7 +32,8 @@ from traceformers.training.vocabulary.ngram_counts import (
     write_word_ids,
 )
 
-STALE = ("*.onnx", "onnx", "openvino", "checkpoint-*", "*.half")  # made from the old table, or of no use to the new one
+# Made from the old table, or of no use to the new one.
+STALE = ("*.onnx", "*.pt2", "*.ts", "onnx", "torch-export", "torchscript", "openvino", "checkpoint-*", "*.half")
 MOST_FITTED = 20_000
 RIDGE = 1e-3  # of the mean variance of a direction of the teacher's vectors
 HISTORY = "vocabulary_edits.json"

@@ -1,6 +1,8 @@
 import gzip
 import json
 import lzma
+import subprocess
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -113,3 +115,17 @@ def test_the_builder_gives_the_same_texts(tmp_path):
     assert [row["text"] for row in builder.as_streaming_dataset(split="train")] == LINES
     with pytest.raises(ValueError, match="Expected data_files="):
         DistillationTexts(cache_dir=str(tmp_path / "cache")).download_and_prepare()
+
+
+def test_plain_texts_need_no_pyarrow_and_parquet_names_it(tmp_path):
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(TEXT))
+    pq.write_table(pa.table({"text": LINES}), tmp_path / "b.parquet")
+    script = (
+        "import sys; sys.modules['pyarrow'] = None\n"
+        "from traceformers.datasets_scripts.distillation.text_files import iterate_texts\n"
+        "print(len(list(iterate_texts(sys.argv[1]))), flush=True); list(iterate_texts(sys.argv[2]))"
+    )
+    paths = [str(tmp_path / name) for name in ("a.txt.gz", "b.parquet")]
+    done = subprocess.run([sys.executable, "-c", script, *paths], capture_output=True, text=True)
+    assert done.stdout.split() == [str(len(LINES))]
+    assert "Expected pyarrow" in done.stderr.splitlines()[-1]

@@ -8,6 +8,7 @@ from distillation_corpus import write_corpus
 from traceformers.tokenization.ngram.tokenization_ngram import NgramTokenizer
 from traceformers.training.distillation.distillation_dataset import (
     LONG_TEXT_IDS,
+    SHORT_TEXT_IDS,
     DistillationBatches,
     TokenizedTexts,
     batch_as_it_is,
@@ -109,13 +110,16 @@ def test_workers_that_persist_see_the_new_epoch(tokens, cache):
         assert np.array_equal(found, cache.vectors(np.random.default_rng([0, epoch]).permutation(len(tokens))))
 
 
-@pytest.mark.parametrize("weight", [0, 1, 3])
-def test_long_texts_are_drawn_as_often_as_told(tokenizer, cache, texts, tmp_path, weight):
-    texts = [f"{text} " * 6 if i % 10 == 0 else text for i, text in enumerate(texts)]
+@pytest.mark.parametrize(("short_weight", "long_weight"), [(1, 0), (1, 1), (2, 3), (0, 1)])
+def test_short_and_long_texts_are_drawn_as_often_as_told(tokenizer, cache, texts, tmp_path, short_weight, long_weight):
+    texts = [" ".join([text] * (6 if i % 10 == 0 else 2 if i % 10 == 1 else 1)) for i, text in enumerate(texts)]
     tokens = tokenize_texts(tokenizer, texts, tmp_path)
-    drawn = np.bincount(DistillationBatches(tokens, cache, long_text_weight=weight).order, minlength=len(texts))
-    long = tokens.lengths > LONG_TEXT_IDS
-    assert long.any() and (drawn[long] == weight).all() and (drawn[~long] == 1).all()
+    batches = DistillationBatches(tokens, cache, short_text_weight=short_weight, long_text_weight=long_weight)
+    drawn = np.bincount(batches.order, minlength=len(texts))
+    short, long = tokens.lengths <= SHORT_TEXT_IDS, tokens.lengths > LONG_TEXT_IDS
+    assert short.any() and long.any() and (~short & ~long).any()
+    assert (drawn[short] == short_weight).all() and (drawn[long] == long_weight).all()
+    assert (drawn[~short & ~long] == 1).all()
 
 
 def test_mined_documents_come_with_the_nearest_first(tokens, cache):

@@ -24,7 +24,7 @@ def trained_model(**settings):
     model.set_composition(COMPOSITION)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.normal_()
+            parameter.normal_(std=0.3)
     return model
 
 
@@ -58,7 +58,12 @@ def test_vectors_of_length_one_are_plain_as_they_are():
 @pytest.mark.parametrize("kind", TARGETS)
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"pooling": "mean"}, {"rho": "linear", "num_attention_heads": 2}, {"rho": "mlp", "phi": "mlp"}],
+    [
+        {},
+        {"pooling": "mean"},
+        {"rho": "linear", "num_attention_heads": 2},
+        {"rho": "mlp", "phi": "mlp", "num_attention_heads": 2},
+    ],
     ids=str,
 )
 def test_the_inverse_goes_into_the_model_and_through_its_fold(kind, settings):
@@ -74,12 +79,22 @@ def test_the_inverse_goes_into_the_model_and_through_its_fold(kind, settings):
 
 def test_a_model_that_cannot_hold_the_inverse_is_refused():
     whitened, plain = (TargetTransform.fit(kind, teacher_vectors()) for kind in ("whitened", "plain"))
-    for settings in ({"num_attention_heads": 2}, {"phi": "mlp"}):
-        with pytest.raises(ValueError, match="Expected rho linear or mlp for whitened targets"):
+    for settings in ({"num_attention_heads": 2}, {"phi": "mlp"}, {"rho": "mlp"}):
+        with pytest.raises(ValueError, match="Expected rho linear for whitened targets"):
             whitened.fold_inverse(trained_model(**settings))
     plain.check_foldable(trained_model(num_attention_heads=2).config)
     with pytest.raises(ValueError, match="got rho none"):
         plain.check_foldable(trained_model(phi="mlp").config)
+
+
+def test_a_network_after_a_table_that_is_the_linear_map_takes_a_change_of_scale():
+    plain = TargetTransform.fit("plain", teacher_vectors())
+    model = trained_model(rho="mlp")
+    assert plain.scale > 2 and model.rho.linear is None
+    with torch.no_grad():
+        expected = plain.inverse(model(IDS, offsets=OFFSETS).pooler_output)
+        plain.fold_inverse(model)
+        torch.testing.assert_close(model(IDS, offsets=OFFSETS).pooler_output, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_bad_input_is_named():

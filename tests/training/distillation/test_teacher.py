@@ -56,7 +56,7 @@ def test_pooling_of_the_arguments_goes_before_that_of_the_config(folder, tmp_pat
 
 def test_a_plain_bert_needs_a_pooling_and_works_with_one(folder, tmp_path):
     plain = shutil.copytree(folder, tmp_path / "bert", ignore=shutil.ignore_patterns("modules.json", "*_Pooling"))
-    with pytest.raises(ValueError, match=r"Expected modules\.json.*--teacher_pooling cls"):
+    with pytest.raises(ValueError, match=r"Expected modules\.json.*--teacher-pooling cls"):
         load_teacher(plain, device="cpu")
     for pooling in ("cls", "mean"):
         teacher = load_teacher(plain, pooling=pooling, device="cpu", precision="float32")

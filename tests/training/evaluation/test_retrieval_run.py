@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -98,7 +99,20 @@ def test_a_student_of_another_width_is_an_error(home, tmp_path):
 
 
 def test_no_teacher_at_all_is_an_error(home):
-    assert teacher_of(["bm25", f"runtime:{home}/student"]) == (str(home / "teacher"), None)
+    assert teacher_of(["bm25", f"runtime:{home}/student"]) == (str(home / "teacher"), None, None)
     with pytest.raises(ValueError, match="Expected --teacher, or a student"):
         teacher_of(["bm25", str(home / "teacher")])
     assert EvaluationPlan(["bm25"]).teacher is None
+
+
+def test_a_plain_bert_is_evaluated_with_the_pooling_that_its_student_records(home, tmp_path):
+    without = shutil.ignore_patterns("modules.json", "*_Pooling", "*_Normalize")
+    plain = str(shutil.copytree(home / "teacher", tmp_path / "bert", ignore=without))
+    student = tiny_student(tmp_path / "student", teacher=plain)
+    options = ["--model", f"runtime:{student}", "--data", str(home / "tiny"), "--output-dir", str(tmp_path / "out")]
+    options += ["--timing-seconds", "0", "--device", "cpu"]
+    with pytest.raises(ValueError, match="--teacher-pooling cls"):
+        main(options)
+    asked = main([*options, "--teacher-pooling", "cls"])["systems"][0]["parts"]
+    change_config(student, teacher_pooling="cls")
+    assert main(options)["systems"][0]["parts"] == asked
