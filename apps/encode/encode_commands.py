@@ -27,6 +27,12 @@ def encode(
         typer.Option(help="Of the table: float32, float16 or int8 [default: as stored].", show_default=False),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the CPU.")] = 1,
+    dimension: Annotated[
+        int | None,
+        typer.Option(
+            help="Of the vectors, one of the model's matryoshka_dims [default: the whole].", show_default=False
+        ),
+    ] = None,
     dtype: Annotated[str, typer.Option(help="Of the vectors in the file: float32 or float16.")] = "float32",
     revision: Annotated[str | None, typer.Option(help="Commit or tag of a Hub id.", show_default=False)] = None,
     monitor: Annotated[
@@ -57,7 +63,7 @@ def encode(
     if output is None:
         raise ValueError("Expected --output, got none. Name the file to write, such as vectors.safetensors.")
     done = encode_file.encode_file(
-        file, model, output, kind, device, precision, threads, dtype, revision, monitor, progress=True
+        file, model, output, kind, device, precision, threads, dtype, revision, monitor, True, dimension
     )
     for line in done.monitor:
         typer.echo(line)

@@ -35,16 +35,26 @@ class TorchEncoder:
 
     Args:
         runtime (`NgramRuntime`): of the same folder; its tokenizer is used.
-        folder (path), device (`str`), precision (`str` or None): as for `load_encoder`.
+        folder (path), device (`str`), precision (`str` or None): as for `load_encoder`; the length of the vectors is
+            that of the runtime.
     """
 
     def __init__(self, runtime, folder, device, precision):
         import torch
+        from torch.nn.functional import normalize
 
         from traceformers.modeling.ngram_encoder.modeling_ngram_encoder import NgramEncoderModel
 
-        self.torch, self.device = torch, torch.device(device)
+        self.torch, self.normalize = torch, normalize if runtime.normalize else None
         self.tokenizer, self.max_length, self.dimension = runtime.tokenizer, runtime.max_length, runtime.dimension
+        try:
+            self.device = torch.device(device)
+            torch.empty(0, device=self.device).cpu()
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise ValueError(
+                f"Expected a device that torch can use here, got {device} ({str(error).splitlines()[0]}). "
+                "Use --device cpu, or install torch for this device."
+            ) from error
         model = NgramEncoderModel.from_pretrained(folder)
         if precision not in (None, model.config.table_dtype):
             model = model.fold(precision)
@@ -57,10 +67,11 @@ class TorchEncoder:
             ids, offsets = (
                 self.torch.from_numpy(np.ascontiguousarray(part)).to(self.device) for part in (ids, offsets)
             )
-            return self.model(ids, offsets=offsets).pooler_output.float().cpu().numpy()
+            vectors = self.model(ids, offsets=offsets).pooler_output.float()[:, : self.dimension]
+            return (self.normalize(vectors) if self.normalize else vectors).cpu().numpy()
 
 
-def load_encoder(folder, device="cpu", precision=None, threads=1):
+def load_encoder(folder, device="cpu", precision=None, threads=1, dimension=None):
     """Returns an encoder with `encode(texts)` and `dimension`: without torch on the CPU, with it elsewhere.
 
     Args:
@@ -68,15 +79,17 @@ def load_encoder(folder, device="cpu", precision=None, threads=1):
         device (`str`): "cpu", or a device of torch such as "cuda".
         precision (`str`, *optional*): of the table, "float32", "float16" or "int8"; as stored by default.
         threads (`int`): of the CPU.
+        dimension (`int`, *optional*): of the vectors, one that the model was trained for; the whole by default.
 
     Raises:
-        ValueError: the precision is none of these, or the folder holds no folded n-gram encoder.
+        ValueError: the precision is none of these, the device cannot be used, the model was not trained for the
+            dimension, or the folder holds no folded n-gram encoder.
     """
     if precision not in (None, *PRECISIONS):
         raise ValueError(f"Expected a precision of {', '.join(PRECISIONS)}, got {precision!r}. Choose one.")
     if device == "cpu":
-        return NgramRuntime.from_pretrained(folder, threads=threads, precision=precision)
-    return TorchEncoder(NgramRuntime.from_pretrained(folder), folder, device, precision)
+        return NgramRuntime.from_pretrained(folder, threads=threads, precision=precision, dimension=dimension)
+    return TorchEncoder(NgramRuntime.from_pretrained(folder, dimension=dimension), folder, device, precision)
 
 
 def encode_file(
@@ -91,6 +104,7 @@ def encode_file(
     revision=None,
     monitor=False,
     progress=False,
+    dimension=None,
 ):
     """Returns an `EncodedFile` after the vectors of all texts of `file` were written to `output`.
 
@@ -100,7 +114,7 @@ def encode_file(
         model (`str`): folder or Hub id of an n-gram encoder; revision (`str`): of a Hub id.
         output (path): the file to write; it appears when it is whole.
         kind (`str`, *optional*): "safetensors", "npy" or "jsonl"; by default what the suffix of `output` says.
-        device, precision, threads: as for `load_encoder`.
+        device, precision, threads, dimension: as for `load_encoder`.
         dtype (`str`): of the vectors in the file, "float32" or "float16".
         monitor (`bool`): compare the texts with those of training; needs `encoder_snapshot.json` in the repository.
         progress (`bool`): show a progress bar.
@@ -115,7 +129,7 @@ def encode_file(
         )
     started = time.perf_counter()
     folder = model_folder(model, revision)
-    encoder = load_encoder(folder, device, precision, threads)
+    encoder = load_encoder(folder, device, precision, threads, dimension)
     watch = _monitor(folder, encoder, device) if monitor else None
     loaded = time.perf_counter()
     with (

@@ -19,6 +19,12 @@ Device = Annotated[
     typer.Option(help="Of the teacher: cpu, cuda ... [default: a GPU if there is one].", show_default=False),
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the n-gram encoder and of FAISS.")]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the n-gram encoder's table: float32, float16 or int8 [default: as stored].", show_default=False
+    ),
+]
 
 
 @app.command("build")
@@ -42,6 +48,7 @@ def search_build(
     revision: Revision = None,
     device: Device = None,
     threads: Threads = 1,
+    precision: Precision = None,
 ):
     """Make an index of a corpus, or bring an index to the corpus as it is now; only what changed is encoded.
 
@@ -61,6 +68,7 @@ def search_build(
         passage_words=passage_words,
         device=device,
         threads=threads,
+        precision=precision,
         progress=True,
     )
     typer.echo(f"{len(made)} documents in {output_dir}")
@@ -80,6 +88,7 @@ def search_add(
     revision: Revision = None,
     device: Device = None,
     threads: Threads = 1,
+    precision: Precision = None,
 ):
     """Add new documents to an index, replace changed ones, remove others; the rest is not encoded again.
 
@@ -87,7 +96,7 @@ def search_add(
     """
     from traceformers.apps.search.search_index import SearchIndex
 
-    held = SearchIndex(index, model, revision, device=device, threads=threads)
+    held = SearchIndex(index, model, revision, device, threads, precision)
     done = held.add(corpus, remove or (), remove_missing, progress=True)
     typer.echo(", ".join(f"{count} {what}" for what, count in done.items()) + f"; {len(held)} documents")
 
@@ -106,6 +115,7 @@ def search_query(
     revision: Revision = None,
     device: Device = None,
     threads: Threads = 1,
+    precision: Precision = None,
 ):
     """Print the documents nearest to a text: score, id, title, and the place that fits.
 
@@ -113,7 +123,7 @@ def search_query(
     """
     from traceformers.apps.search.search_index import SearchIndex
 
-    held = SearchIndex(index, model, revision, device=device, threads=threads)
+    held = SearchIndex(index, model, revision, device, threads, precision)
     (results,) = held.query([text], top_k=top_k, word_weight=word_weight)
     for rank, result in enumerate(results, 1):
         if as_json:

@@ -53,18 +53,18 @@ class SearchIndex:
         folder (path): what `SearchIndex.build` made.
         model (`str`, *optional*): folder or Hub id of the encoder, where it is no longer at the recorded place.
         revision (`str`, *optional*): of `model`.
-        device (`str`, *optional*), threads (`int`): as for `SearchModel`.
+        device (`str`, *optional*), threads (`int`), precision (`str`, *optional*): as for `SearchModel`.
 
     Raises:
         FileNotFoundError: there is no index in the folder.
         ValueError: the index is unfinished, or the model is not the one it was built with.
     """
 
-    def __init__(self, folder, model=None, revision=None, device=None, threads=1):
+    def __init__(self, folder, model=None, revision=None, device=None, threads=1, precision=None):
         self.folder = Path(folder)
         manifest = read_manifest(self.folder)
         name, revision = (model, revision) if model else (manifest["model"], revision or manifest["revision"])
-        self.model = SearchModel(name, revision, device=device, threads=threads)
+        self.model = SearchModel(name, revision, device, threads, precision)
         check_model(manifest, self.model, self.folder)
         search_vectors.use_threads(threads)
         self._open()
@@ -147,6 +147,7 @@ class SearchIndex:
         passage_words=PASSAGE_WORDS,
         device=None,
         threads=1,
+        precision=None,
         progress=False,
     ):
         """Returns the index of a corpus, made in `folder`.
@@ -160,11 +161,12 @@ class SearchIndex:
             model (`str`): folder or Hub id of the encoder; revision (`str`): of a Hub id.
             index (`str`): "flat" (exact), "ivfpq" (small) or "hnsw" (fast).
             mode (`str`): "symmetric", documents by the student; "asymmetric", documents by the teacher that the
-                repository names; "hybrid", joined with BM25, documents by the teacher if the repository names one.
+                repository names; "hybrid", joined with BM25, documents by the teacher if the repository leaves them to
+                it.
             dtype (`str`): of `vectors.bin`, "float32" or "float16".
             language (`str`): whose stop words and endings BM25 drops, or "none".
             passage_words (`int`): of passages of files in a folder.
-            device, threads: as for `SearchModel`.
+            device, threads, precision: as for `SearchModel`.
             progress (`bool`): show a progress bar.
 
         Raises:
@@ -182,8 +184,8 @@ class SearchIndex:
             from traceformers.apps.search.search_words import check_language
 
             check_language(language)
-        folder, encoder = Path(folder), SearchModel(model, revision, device=device, threads=threads)
-        by_teacher = mode == "asymmetric" or (mode == "hybrid" and encoder.teacher is not None)
+        folder, encoder = Path(folder), SearchModel(model, revision, device, threads, precision)
+        by_teacher = mode == "asymmetric" or (mode == "hybrid" and encoder.documents_by_teacher)
         settings = {
             "mode": mode,
             "index": index,
@@ -228,7 +230,7 @@ class SearchIndex:
             write_manifest(folder, {**made_from, **settings, "documents": 0, "files": {}})
         search_vectors.use_threads(threads)
         change_index(folder, encoder, corpus, remove_missing=True, progress=progress)
-        return cls(folder, model, revision, device=device, threads=threads)
+        return cls(folder, model, revision, device, threads, precision)
 
     def add(self, corpus=None, remove=(), remove_missing=False, progress=False):
         """Adds new documents, replaces changed ones, and returns {"added": n, "removed": m, "encoded": k}.

@@ -22,22 +22,24 @@ class SearchModel:
         revision (`str`, *optional*): of a Hub id.
         device (`str`, *optional*): of the teacher, or of a model other than the n-gram encoder.
         threads (`int`): of the n-gram encoder.
+        precision (`str`, *optional*): of its table, "float32", "float16" or "int8"; as stored by default.
 
     Attributes:
         hashes (`dict`): SHA-256 of each file that decides the vectors, by path in the repository.
-        teacher, teacher_revision (`str` or None): who encodes documents where the repository says so.
+        teacher, teacher_revision (`str` or None): the teacher that the repository names.
+        documents_by_teacher (`bool`): whether the repository leaves documents to it.
     """
 
-    def __init__(self, name, revision=None, device=None, threads=1):
+    def __init__(self, name, revision=None, device=None, threads=1, precision=None):
         self.folder = model_folder(name, revision)
         self.name = str(self.folder.resolve()) if Path(name).is_dir() else name
-        self.revision, self.device, self.threads = revision, device, threads
+        self.revision, self.device, self.threads, self.precision = revision, device, threads, precision
         config = self.folder / "config.json"
         config = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
         self.is_ngram = config.get("model_type") == "ngram_encoder"
-        by_teacher = self.is_ngram and config.get("documents") == "teacher"
-        self.teacher = config["teacher_name"] if by_teacher else None
-        self.teacher_revision = config.get("teacher_revision") if by_teacher else None
+        self.documents_by_teacher = self.is_ngram and config.get("documents") == "teacher"
+        self.teacher = config.get("teacher_name") if self.is_ngram else None
+        self.teacher_revision = config.get("teacher_revision") if self.is_ngram else None
         self._similarity = config.get("similarity", "cosine") if self.is_ngram else None
         self._runtime = self._encoder = None
 
@@ -62,8 +64,8 @@ class SearchModel:
         """Returns the vectors of documents, float32 (B, D), made by the teacher or by the student."""
         if by_teacher and self.teacher is None:
             raise ValueError(
-                f"Expected a repository that names a teacher for its documents, got {self.name}, which names none. "
-                "Use --mode symmetric, or hybrid, which takes the student where there is no teacher."
+                f"Expected a repository whose config.json names its teacher, got {self.name}, which names none. "
+                "Use --mode symmetric, or hybrid, which takes the student where documents are not the teacher's."
             )
         if by_teacher or not self.is_ngram:
             return self._compared(self._transform("encode_document", texts))
@@ -83,7 +85,7 @@ class SearchModel:
         if self._runtime is None:
             from traceformers.modeling.ngram_encoder.ngram_runtime import NgramRuntime
 
-            self._runtime = NgramRuntime.from_pretrained(self.folder, threads=self.threads)
+            self._runtime = NgramRuntime.from_pretrained(self.folder, threads=self.threads, precision=self.precision)
         return self._runtime
 
     def _transform(self, method, texts):
@@ -103,6 +105,7 @@ class SearchModel:
                 from traceformers.tokenization.ngram.tokenization_ngram import NgramTokenizer
 
                 model = NgramEncoderModel.from_pretrained(self.folder)
+                model.config.documents = "teacher"  # the student encodes without torch
                 tokenizer = NgramTokenizer.from_pretrained(self.folder)
                 held = self.folder / DOCUMENT_MAP_NAME
                 document_map = held.read_bytes() if held.is_file() else None

@@ -66,6 +66,12 @@ class DocumentEncoder:
         from traceformers.tokenization.ngram.tokenization_ngram import NgramTokenizer
 
         model, tokenizer = NgramEncoderModel.from_pretrained(folder), NgramTokenizer.from_pretrained(folder)
+        if model.config.teacher_name is None:
+            raise ValueError(
+                f"Expected a repository whose config.json names its teacher, got {folder}, which names none. "
+                "Start without --documents."
+            )
+        model.config.documents = "teacher"
         held = Path(folder) / DOCUMENT_MAP_NAME
         document_map = held.read_bytes() if held.is_file() else None
         module = NgramSentenceEncoder(model, tokenizer, document_map=document_map)
@@ -78,6 +84,6 @@ class DocumentEncoder:
         return [(vector, 0, 0) for vector in np.asarray(vectors, dtype=np.float32)]
 
 
-def names_a_teacher(folder):
-    """Returns whether the documents of a repository are encoded by a teacher."""
+def documents_by_teacher(folder):
+    """Returns whether a repository leaves documents to its teacher."""
     return json.loads((Path(folder) / "config.json").read_text(encoding="utf-8")).get("documents") == "teacher"

@@ -25,7 +25,7 @@ def serve(
     ] = None,
     cache_size: Annotated[int, typer.Option(min=0, help="Texts remembered with their vectors.")] = 10_000,
     documents: Annotated[
-        bool, typer.Option("--documents", help="Load the teacher too, for input_type document.")
+        bool, typer.Option("--documents", help="Load the teacher too: it answers input_type document.")
     ] = False,
     device: Annotated[
         str | None, typer.Option(help="Of the teacher [default: a GPU if there is one].", show_default=False)
@@ -57,9 +57,9 @@ def serve(
     )
     folder = model_folder(repository, revision)
     encoder = query_encoder.QueryEncoder(folder, threads, precision, cache_size)
-    document_encoder = None
-    if query_encoder.names_a_teacher(folder):
-        document_encoder = query_encoder.DocumentEncoder(folder, device) if documents else False
+    document_encoder = False if query_encoder.documents_by_teacher(folder) else None
+    if documents:
+        document_encoder = query_encoder.DocumentEncoder(folder, device)
     name = name or (Path(repository).resolve().name if Path(repository).is_dir() else repository)
     app = create_app(encoder, name, document_encoder, limits)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

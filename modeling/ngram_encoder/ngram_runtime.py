@@ -10,14 +10,16 @@ mapped into memory: processes on one machine share them, and what is not looked 
 import json
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
-from .ngram_bag import LEAST_NORM, mean_of_rows, uses_numba
+from .ngram_bag import mean_of_rows, uses_numba
 from .ngram_files import read_tensors
+from .ngram_rho import RhoLayers
 
 PRECISIONS = ("float32", "float16", "int8")
 MODEL_TYPE = "ngram_encoder"
@@ -36,6 +38,7 @@ class NgramRuntime:
         precision (str or None): how the table is held in memory; None = as stored.
         cache_size (int): how many texts are remembered with their vectors, the least recently used dropped; 0 = none.
         back_end (str or None): "numba" or "python"; None = numba where it can be imported.
+        dimension (int or None): how many components of a vector to keep, one of config's `matryoshka_dims`; None = all.
 
     Raises:
         ValueError: the model is not folded, table and vocabulary differ in size, or an argument is out of range.
@@ -45,7 +48,16 @@ class NgramRuntime:
     """
 
     def __init__(
-        self, tokenizer, tensors, config, max_length=512, threads=1, precision=None, cache_size=0, back_end=None
+        self,
+        tokenizer,
+        tensors,
+        config,
+        max_length=512,
+        threads=1,
+        precision=None,
+        cache_size=0,
+        back_end=None,
+        dimension=None,
     ):
         if config.get("model_type") != MODEL_TYPE or not config.get("folded"):
             raise ValueError(
@@ -70,16 +82,29 @@ class NgramRuntime:
                 f"Expected one row of the table for each of the vocabulary's {n_tokens} entries, got {len(self.table)} "
                 f"rows and {len(self.weights)} weights; the files belong to different models, save them again together."
             )
-        self.rho = {name[4:]: np.asarray(array) for name, array in tensors.items() if name.startswith("rho.")}
+        rho = {name[4:]: array for name, array in tensors.items() if name.startswith("rho.")}
+        self.rho = RhoLayers(rho, config["layer_norm_eps"]) if rho else None
         self.normalize = bool(config["normalize"])
-        self.dimension = config["hidden_size"]
+        self.dimension = full = config["hidden_size"]
         self.threads, self.cache_size, self.back_end = threads, cache_size, back_end
         uses_numba(back_end)  # a wrong name is told now
         self.cache_hits = self.cache_misses = 0
+        self._whole = None  # the encoder of uncut vectors
+        if dimension not in (None, full):
+            usable = sorted({*config.get("matryoshka_dims", ()), full})
+            if dimension not in usable:
+                raise ValueError(
+                    f"Expected a dimension of {', '.join(map(str, usable))}, which this model was trained for, got "
+                    f"{dimension!r}; choose one, or train with other matryoshka_dims."
+                )
+            self._whole = copy(self)
+            self._whole.normalize, self.dimension = False, dimension
         self._cache, self._lock, self._pool = OrderedDict(), Lock(), None
 
     @classmethod
-    def from_pretrained(cls, folder, threads=1, precision=None, cache_size=0, back_end=None) -> "NgramRuntime":
+    def from_pretrained(
+        cls, folder, threads=1, precision=None, cache_size=0, back_end=None, dimension=None
+    ) -> "NgramRuntime":
         """Return the encoder in a folder, a local one; arguments as for the class.
 
         Raises:
@@ -106,6 +131,7 @@ class NgramRuntime:
             precision=precision,
             cache_size=cache_size,
             back_end=back_end,
+            dimension=dimension,
         )
 
     # --- texts to vectors -----------------------------------------------------------------------------------
@@ -131,16 +157,26 @@ class NgramRuntime:
         Arguments:
             out float32 (B, D) or None: where to write them.
         """
+        if self._whole is not None:
+            return self._cut(self._whole.encode_ids(ids, offsets), out)
         table = (self.table, self.scale, self.weights)
-        if not self.rho:
+        if self.rho is None:
             return mean_of_rows(*table, ids, offsets, self.normalize, self.back_end, out)
         pooled = mean_of_rows(*table, ids, offsets, False, self.back_end)
-        vectors = self._through_rho(pooled)
+        vectors = self.rho(pooled, self.normalize, uses_numba(self.back_end))
         for text in np.flatnonzero(~pooled.any(1)):  # zeros alone do not tell whether anything was said
             if not (self.weights[ids[offsets[text] : offsets[text + 1]], 0] > 0).any():
                 vectors[text] = 0
+        if out is None:
+            return vectors
+        out[:] = vectors
+        return out
+
+    def _cut(self, vectors, out):
+        """Return the first components of vectors (B, D), of length 1 again where the model normalizes."""
+        vectors = np.ascontiguousarray(vectors[:, : self.dimension])
         if self.normalize:
-            vectors /= np.maximum(np.sqrt((vectors * vectors).sum(1, keepdims=True)), LEAST_NORM)
+            vectors /= np.maximum(np.sqrt((vectors * vectors).sum(1, keepdims=True)), np.float32(1e-12))
         if out is None:
             return vectors
         out[:] = vectors
@@ -191,24 +227,13 @@ class NgramRuntime:
                     self._cache.popitem(last=False)
         return out
 
-    def _through_rho(self, pooled):
-        """Return rho (B, D) of pooled vectors (B, E); numpy's own threads may take part."""
-        rho = self.rho
-        out = pooled @ rho["linear.weight"].T + rho["linear.bias"] if "linear.weight" in rho else pooled.copy()
-        if "up.weight" in rho:
-            centred = pooled - pooled.mean(1, keepdims=True)
-            deviation = np.sqrt((centred * centred).mean(1, keepdims=True) + np.float32(self.config["layer_norm_eps"]))
-            hidden = centred / deviation * rho["norm.weight"] + rho["norm.bias"]
-            hidden = np.maximum(hidden @ rho["up.weight"].T + rho["up.bias"], 0)
-            out += hidden @ rho["down.weight"].T + rho["down.bias"]
-        return out
-
     def __reduce__(self):  # for worker processes: locks and pools stay behind
         tensors = {"table": self.table, "weights": self.weights}
         if self.scale is not None:
             tensors["scale"] = self.scale
-        tensors |= {f"rho.{name}": array for name, array in self.rho.items()}
-        arguments = (self.max_length, self.threads, None, self.cache_size, self.back_end)
+        if self.rho is not None:
+            tensors |= {f"rho.{name}": array for name, array in self.rho.tensors.items()}
+        arguments = (self.max_length, self.threads, None, self.cache_size, self.back_end, self.dimension)
         return type(self), (self.tokenizer, tensors, self.config, *arguments)
 
 

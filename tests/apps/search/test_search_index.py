@@ -336,3 +336,23 @@ def test_another_teacher_is_refused(build, tmp_path, student_and_teacher):
     (copied / "config.json").write_text(json.dumps({**config, "teacher_name": "user/other"}))
     with pytest.raises(ValueError, match=r"Expected the teacher .*user/other"):
         SearchIndex(index.folder, model=str(copied))
+
+
+def test_asymmetric_search_takes_the_teacher_that_a_symmetric_repository_names(build, tmp_path, student_and_teacher):
+    student, _ = student_and_teacher
+    copied = shutil.copytree(student, tmp_path / "copied")
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps({**config, "documents": "student"}))
+    documents = corpus(20)
+    one, other = (build(documents, f"by{i}", model, mode="asymmetric") for i, model in enumerate((student, copied)))
+    assert found(one) == found(other)
+    assert build(documents, "both", copied, mode="hybrid").manifest["documents_by"] == "student"
+
+
+def test_the_precision_of_the_table_is_that_of_the_queries(build):
+    index = build(corpus(20), precision="int8")
+    expected = NgramRuntime.from_pretrained(encoder_folder(), precision="int8").encode(QUERIES)
+    found = index.model.encode_queries(QUERIES)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    as_stored = SearchIndex(index.folder).model.encode_queries(QUERIES)
+    assert np.abs(found - as_stored).max() > 1e-5

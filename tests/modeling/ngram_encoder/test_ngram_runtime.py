@@ -24,6 +24,7 @@ BACK_ENDS = ("numba", "python")
 SHAPES = [
     {},
     {"rho": "mlp", "num_attention_heads": 4},
+    {"rho": "mlp", "rho_hidden_size": 24},
     {"rho": "linear", "num_attention_heads": 2, "embedding_size": 8},
     {"pooling": "mean", "rho": "linear", "normalize": False},
 ]
