@@ -21,7 +21,6 @@ from pathlib import Path
 
 from transformers.trainer_utils import set_seed
 
-from traceformers.modeling.ngram_encoder.sentence_ngram_encoder import save_sentence_transformer
 from traceformers.training.checkpoints import last_complete_checkpoint
 from traceformers.training.distillation.distillation_arguments import parse_distillation
 from traceformers.training.distillation.distillation_run import (
@@ -33,6 +32,7 @@ from traceformers.training.distillation.distillation_run import (
     shrink_rows,
 )
 from traceformers.training.distillation.heldout_agreement import save_learning_curves, save_similarity_plot
+from traceformers.training.distillation.published_folder import write_published_folder
 from traceformers.training.hardware import describe_hardware
 from traceformers.training.hub_folder import push_folder
 from traceformers.training.run_arguments import resolved_config
@@ -103,13 +103,12 @@ def main(argv=None):
         model.save_pretrained(output_dir / "training_model")
         data.tokenizer.save_pretrained(output_dir / "training_model")
         published = model if model.layers else model.fold(student.table_dtype)
-        published.save_pretrained(output_dir / "model")
-        data.tokenizer.save_pretrained(output_dir / "model")
-        save_sentence_transformer(output_dir / "model")
+        write_published_folder(output_dir / "model", published, data.tokenizer, data.texts)
 
         # 5. Record
         metrics["train"]["vocabulary"] = model.config.vocab_size
-        write_json(output_dir / "metrics.json", metrics)
+        for folder in (output_dir, output_dir / "model"):
+            write_json(folder / "metrics.json", metrics)
         trainer.save_state()
         save_learning_curves(output_dir / "learning_curves.png", trainer.state.log_history)
         save_similarity_plot(output_dir / "similarity.png", vectors, data.heldout.teacher_vectors)

@@ -50,7 +50,7 @@ def encode(
     from traceformers.apps.encode import encode_file
 
     if write_snapshot:
-        from traceformers.apps.encode import encoder_monitor
+        from traceformers.training.evaluation import encoder_monitor
 
         if not Path(model).is_dir():
             raise ValueError(f"Expected a folder to write the snapshot into, got {model!r}. Download the model first.")

@@ -147,7 +147,7 @@ def encode_file(
 
 
 def _monitor(folder, encoder, device):
-    from traceformers.apps.encode.encoder_monitor import DriftMonitor, read_snapshot
+    from traceformers.training.evaluation.encoder_monitor import DriftMonitor, read_snapshot
 
     if device != "cpu":
         raise ValueError(f"Expected --device cpu with --monitor, got {device}. Watch a sample of the texts on the CPU.")

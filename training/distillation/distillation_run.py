@@ -65,7 +65,8 @@ class DistillationData:
         seed (`int`): of the batches.
 
     Attributes:
-        tokenizer (`NgramTokenizer`), cache (`TeacherCache`), tokens (`TokenizedTexts`), heldout (`HeldoutTexts`).
+        texts (`TextFiles`), tokenizer (`NgramTokenizer`), cache (`TeacherCache`).
+        tokens (`TokenizedTexts`), heldout (`HeldoutTexts`).
         about_teacher (`dict`): contents of the cache's `teacher.json`.
         transform (`TargetTransform`), mined (`MinedDocuments` or None).
 
@@ -78,7 +79,7 @@ class DistillationData:
         state, output_dir = PartialState(), Path(output_dir)
         self.tokenizer = NgramTokenizer.from_pretrained(vocabulary_folder(student.vocabulary))
         self.tokenizer.model_max_length = student.model_max_length
-        texts = _some(TextFiles(teacher.texts), "--texts", teacher.texts)
+        self.texts = texts = _some(TextFiles(teacher.texts), "--texts", teacher.texts)
         heldout = list(_some(TextFiles(teacher.heldout, teacher.max_heldout), "--heldout", teacher.heldout))
         folder = Path(teacher.teacher_cache or output_dir / "teacher")
         heldout_folder = Path(teacher.heldout_cache or folder.with_name(f"{folder.name}-heldout"))

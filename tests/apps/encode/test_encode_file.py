@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import typer
 from safetensors.numpy import load_file
-from tiny_encoder_folder import DIMENSION, encoder_folder, some_texts
+from tiny_encoder_folder import DIMENSION, SHORT_DIMENSION, encoder_folder, some_texts
 from typer.testing import CliRunner
 
 from traceformers.apps.encode import encode_file as module
@@ -79,6 +79,27 @@ def test_a_lower_precision_gives_nearly_the_same_vectors(texts, tmp_path, device
     assert np.abs(whole - low).max() > 0
 
 
+def test_shorter_vectors_are_the_same_on_every_device(run, texts, tmp_path):
+    for device, name in (("cpu", "a.npy"), ("cpu:0", "b.npy")):
+        arguments = ("--dimension", SHORT_DIMENSION, "--device", device, "--output", tmp_path / name)
+        run(texts, "--model", encoder_folder(), *arguments)
+    expected = NgramRuntime.from_pretrained(encoder_folder(), dimension=SHORT_DIMENSION).encode(TEXTS)
+    assert expected.shape == (len(TEXTS), SHORT_DIMENSION)
+    np.testing.assert_array_equal(read(tmp_path / "a.npy"), expected)
+    np.testing.assert_allclose(read(tmp_path / "b.npy"), expected, atol=1e-5)
+
+
+def test_plain_texts_are_encoded_without_torch_and_pyarrow(texts, tmp_path):
+    script = (
+        "import sys; sys.modules.update(torch=None, transformers=None, pyarrow=None)\n"
+        "from traceformers.apps.encode.encode_file import encode_file\n"
+        "print(encode_file(*sys.argv[1:]).texts)"
+    )
+    paths = [str(path) for path in (texts, encoder_folder(), tmp_path / "v.npy")]
+    done = subprocess.run([sys.executable, "-c", script, *paths], capture_output=True, text=True)
+    assert done.stdout.split() == [str(len(TEXTS))], done.stderr
+
+
 def test_json_lines_and_compressed_files_are_read(tmp_path):
     path = tmp_path / "texts.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"title": "red", "text": "house"}\n{"text": "water"}\n'))
@@ -111,6 +132,9 @@ def test_what_fails_leaves_the_file_of_before_and_nothing_else(tmp_path):
         ({"dtype": "int4"}, "float16"),
         ({"precision": "int4"}, "int8"),
         ({"monitor": True, "device": "cpu:0"}, "--device cpu"),
+        ({"device": "nonsense"}, "Expected a device that torch can use here, got nonsense"),
+        ({"device": "meta"}, "Expected a device that torch can use here, got meta"),
+        ({"dimension": 3}, "Expected a dimension of 8, 16"),
     ],
 )
 def test_settings_that_do_not_exist_are_told(texts, tmp_path, options, said):

@@ -1,6 +1,7 @@
 """The runtime without torch gives torch's vectors, with numba and without, and says what does not fit together."""
 
 import json
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -251,3 +252,18 @@ def test_a_file_is_read_as_safetensors_reads_it(tmp_path):
         for name, array in load_file(tmp_path / "x.safetensors").items():
             assert found[name].dtype == array.dtype and np.array_equal(found[name], array)
             assert not found[name].flags.writeable
+
+
+@pytest.mark.parametrize("settings", [{}, {"normalize": False}, {"rho": "mlp", "num_attention_heads": 4}])
+def test_a_dimension_of_training_is_the_beginning_of_the_whole_vector(tmp_path, settings):
+    folder = saved_encoder(tmp_path, matryoshka_dims=[4, 8], **settings)
+    whole = NgramRuntime.from_pretrained(folder).encode(TEXTS)[:, :8]
+    if settings.get("normalize", True):
+        whole = whole / np.maximum(np.linalg.norm(whole, axis=1, keepdims=True), 1e-12)
+    short = NgramRuntime.from_pretrained(folder, dimension=8, threads=2, cache_size=2)
+    assert short.dimension == 8
+    for runtime in (short, pickle.loads(pickle.dumps(short))):
+        np.testing.assert_allclose(runtime.encode(TEXTS, batch_size=2), whole, atol=1e-6)
+    np.testing.assert_allclose(short.encode(TEXTS[0]), whole[0], atol=1e-6)
+    with pytest.raises(ValueError, match=r"Expected a dimension of 4, 8, 16, .* got 5"):
+        NgramRuntime.from_pretrained(folder, dimension=5)

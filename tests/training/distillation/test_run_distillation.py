@@ -17,7 +17,7 @@ from sentence_transformers import SentenceTransformer
 from traceformers.modeling.ngram_encoder.modeling_ngram_encoder import NgramEncoderModel
 from traceformers.run_scripts import run_distillation
 from traceformers.tokenization.ngram.tokenization_ngram import NgramTokenizer
-from traceformers.training.distillation.teacher import load_teacher
+from traceformers.training.distillation.teacher import DEFAULT_TEACHER, load_teacher
 from traceformers.training.tensor_files import write_tensors
 
 CONFIG = {
@@ -185,6 +185,17 @@ def test_without_a_teacher_its_caches_are_enough(config, run, tmp_path):
         run_distillation.main([*arguments, "--heldout_cache", str(tmp_path / "nothing")])
 
 
+def test_without_teacher_and_cache_the_default_teacher_is_asked_for(config, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    content = yaml.safe_load(Path(config).read_text())
+    del content["teacher"]
+    content.pop("teacher_cache", None), content.pop("heldout_cache", None)
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(FileNotFoundError, match=f"called {DEFAULT_TEACHER}"):
+        run_distillation.main([str(tmp_path / "run.yaml"), "--output_dir", str(tmp_path / "out")])
+
+
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -241,7 +252,7 @@ def test_bad_input_is_named(config, corpus, tmp_path):
     refused("--teacher_pooling", "cls", match="Expected vectors of .* with pooling cls")
     refused("--loss", "margin_mse", match="Expected --mined_documents of 2 or more")
     refused("--vocabulary", str(tmp_path), match="Expected ngram_vocabulary", error=FileNotFoundError)
-    refused("--target", "whitened", "--num_attention_heads", "2", match="Expected rho linear or mlp")
+    refused("--target", "whitened", "--num_attention_heads", "2", match="Expected rho linear")
     folder = write_vocabulary(tmp_path / "vocabulary", load_teacher(corpus["teacher"], device="cpu"))
     vectors = load_file(folder / "entry_vectors.safetensors")["vectors"]
     write_tensors(folder / "entry_vectors.safetensors", {"vectors": vectors[:-1]})

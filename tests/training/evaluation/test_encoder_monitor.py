@@ -10,7 +10,8 @@ from tiny_encoder_folder import encoder_folder, shuffled_alphabet, some_texts
 from typer.testing import CliRunner
 
 from traceformers.apps.encode.encode_commands import encode as command
-from traceformers.apps.encode.encoder_monitor import (
+from traceformers.modeling.ngram_encoder.ngram_runtime import NgramRuntime
+from traceformers.training.evaluation.encoder_monitor import (
     DriftMonitor,
     TextFigures,
     compare_counts,
@@ -18,7 +19,6 @@ from traceformers.apps.encode.encoder_monitor import (
     read_snapshot,
     write_snapshot,
 )
-from traceformers.modeling.ngram_encoder.ngram_runtime import NgramRuntime
 
 TRAINING = some_texts(2000, seed=0)
 

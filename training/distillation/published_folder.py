@@ -1,0 +1,35 @@
+"""The folder that goes to the Hub: weights, tokenizer, code, what sentence-transformers needs, ONNX, a snapshot."""
+
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+
+from traceformers.modeling.ngram_encoder.ngram_runtime import NgramRuntime
+from traceformers.modeling.ngram_encoder.sentence_ngram_encoder import save_sentence_transformer
+from traceformers.training.distillation.export_ngram import export
+from traceformers.training.evaluation.encoder_monitor import FEWEST_TEXTS, make_snapshot, write_snapshot
+
+
+def write_published_folder(folder, model, tokenizer, texts, max_seq_length=None):
+    """Returns `folder`, from which `SentenceTransformer`, `AutoModel`, `NgramRuntime` and onnxruntime load the encoder.
+
+    A folded model comes with `onnx/model.onnx`, its table stored as the model's, where the packages of the export extra
+    are installed, and with `encoder_snapshot.json`, which `traceformers encode --monitor` compares texts with, unless
+    there are too few texts to describe.
+
+    Args:
+        folder (path).
+        model (`NgramEncoderModel`), tokenizer (`NgramTokenizer`).
+        texts (iterable of `str`): those it was trained on.
+        max_seq_length (`int`, *optional*): most ids of a text; what the tokenizer allows by default.
+    """
+    folder = Path(folder)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    save_sentence_transformer(folder, max_seq_length)
+    if model.config.folded:
+        if len(list(islice(texts, FEWEST_TEXTS))) == FEWEST_TEXTS:
+            write_snapshot(folder, make_snapshot(NgramRuntime.from_pretrained(folder), texts))
+        if all(find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime")):
+            export(folder, "onnx", folder / "onnx" / "model.onnx")
+    return folder
