@@ -1,7 +1,7 @@
 """Documents of a corpus, one after the other in bounded memory.
 
 corpus.jsonl[.gz]  one JSON object a line: {"_id": "d1", "title": "may be missing", "text": "..."} (the layout of BEIR)
-corpus.txt[.gz]    one text a line; its id is the number of the line
+corpus.txt[.gz]    one text a line; its id is the name of the file and the number of the line, corpus.txt:12
 a folder           corpus.jsonl[.gz] in it if there is one, else its .txt, .md and .markdown files, cut into passages
 """
 
@@ -87,9 +87,10 @@ def _documents_of(path, raw, root, passage_words):
             if line.strip():
                 yield _json_document(path, number, line)
     else:
+        name = path.stem if path.suffix.lower() == ".gz" else path.name
         for number, line in _lines(path, raw):
             if line.strip():
-                yield Document(str(number), "", line.strip())
+                yield Document(f"{name}:{number}", "", line.strip())
 
 
 def passages(name, stem, text, words):

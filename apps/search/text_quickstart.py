@@ -19,7 +19,9 @@ PACKAGES = ("numpy", "scipy", "sklearn", "pandas", "transformers", "huggingface_
 QUESTIONS = ("split a path into folder and file name", "wait until another thread is finished")
 
 
-def run_text_quickstart(output_dir, seed=0, max_texts=16_000, max_queries=None, words=20_000, overrides=()):
+def run_text_quickstart(
+    output_dir, seed=0, max_texts=16_000, max_queries=None, words=20_000, packages=PACKAGES, overrides=()
+):
     """Does all steps from texts to search results; yields the lines to print.
 
     Args:
@@ -27,6 +29,7 @@ def run_text_quickstart(output_dir, seed=0, max_texts=16_000, max_queries=None, 
         seed: of the batches.
         max_texts, max_queries: training texts and evaluation queries, at most.
         words: entries of the vocabulary that are words, at most.
+        packages: names of the installed packages to train on.
         overrides: more arguments of run_distillation.py.
 
     Raises:
@@ -37,7 +40,7 @@ def run_text_quickstart(output_dir, seed=0, max_texts=16_000, max_queries=None, 
     )
     limit = () if max_queries is None else ("--max-queries", max_queries)
     yield from run_script(prepare_docstrings, "--output-dir", texts, "--max-texts", max_texts, *limit,
-                          "--packages", *PACKAGES)  # fmt: skip
+                          "--packages", *packages)  # fmt: skip
     yield from run_script(build_ngram_vocabulary, texts / "train.txt", "--teacher", TEACHER, "--words", words,
                           "--ngrams", 2000, "--output-dir", vocabulary)  # fmt: skip
     yield from run_process(*LAUNCH, HOME / "run_scripts/run_distillation.py", CONFIG, "--vocabulary", vocabulary,

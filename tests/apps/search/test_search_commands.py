@@ -28,7 +28,7 @@ def test_build_query_add_and_info(search, tmp_path):
     built = search("build", corpus, "--model", encoder_folder(), "--output-dir", index, "--mode", "hybrid")
     assert f"{len(texts)} documents" in built
     first, *others = map(json.loads, search("query", index, texts[4], "--top-k", "3", "--json").splitlines())
-    assert (first["rank"], first["id"], first["snippet"]) == (1, "5", texts[4])
+    assert (first["rank"], first["id"], first["snippet"]) == (1, "corpus.txt:5", texts[4])
     assert len(others) == 2 and first["score"] > others[0]["score"]
     assert texts[4] in search("query", index, texts[4], "--word-weight", "1")
     with open(corpus, "a") as file:
@@ -36,7 +36,11 @@ def test_build_query_add_and_info(search, tmp_path):
     assert search("add", index, corpus, "--remove-missing") == (
         f"1 added, 0 removed, 1 encoded; {len(texts) + 1} documents\n"
     )
-    assert search("add", index, "--remove", "1").endswith(f"; {len(texts)} documents\n")
+    assert search("add", index, "--remove", "corpus.txt:1").endswith(f"; {len(texts)} documents\n")
+    more = tmp_path / "more.txt"
+    more.write_text("one more\nand another\n")
+    assert search("add", index, more) == f"2 added, 0 removed, 2 encoded; {len(texts) + 2} documents\n"
+    search("add", index, "--remove", "more.txt:1", "--remove", "more.txt:2")
     info = json.loads(search("info", index))
     assert (info["documents"], info["mode"], info["state"]) == (len(texts), "hybrid", "finished")
     assert info["model"] == str(encoder_folder().resolve())

@@ -8,10 +8,15 @@ import pytest
 from traceformers.apps.search.search_corpus import Document, iterate_documents
 
 
-def test_a_text_file_is_one_document_a_line_known_by_its_number(tmp_path):
+def test_a_text_file_is_one_document_a_line_known_by_file_and_number(tmp_path):
     path = tmp_path / "corpus.txt"
     path.write_bytes(b"\xef\xbb\xbfone\r\n\n  three  \n")
-    assert list(iterate_documents(path)) == [Document("1", "", "one"), Document("3", "", "three")]
+    expected = [Document("corpus.txt:1", "", "one"), Document("corpus.txt:3", "", "three")]
+    assert list(iterate_documents(path)) == expected
+    packed = tmp_path / "packed" / "corpus.txt.gz"
+    packed.parent.mkdir()
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert list(iterate_documents(packed)) == expected
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])

@@ -32,4 +32,4 @@ def test_a_query_to_a_symmetric_index_loads_no_torch(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "index")], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "2 set()"
+    assert done.stdout.strip() == "corpus.txt:2 set()"
