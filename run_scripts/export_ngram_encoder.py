@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from traceformers.training.distillation.export_ngram import SUFFIXES, export
+from traceformers.training.model_files import model_folder
 
 PRECISIONS = ("float32", "float16", "int8")
 
@@ -36,7 +37,7 @@ def main(argv=None):
             name = "model" if precision == "float32" else f"model_{precision}"
             path = output / form / f"{name}{SUFFIXES[form]}"
             try:
-                difference = export(options.encoder, form, path, precision)
+                difference = export(model_folder(options.encoder), form, path, precision)
             except (ValueError, OSError) as error:
                 sys.exit(f"error: {error}")
             print(f"{path}  {path.stat().st_size:,} bytes  difference {difference:.1e}")
