@@ -26,27 +26,44 @@ AGREEMENT = {
     "cosine_long": "mean cosine, longer texts",
     "pair_spearman": "rank correlation of the similarities of random pairs",
 }
+#: Modes in which a model answers by itself, not beside another.
+OWN_MODES = ("symmetric", "asymmetric")
 
 
-def retrieval_rows(report, part="test"):
-    """Returns {"sets": [name], "rows": [{"label", "cells": [{"ndcg", "retention"}], "mean"}]} of a report.
+def retrieval_rows(report, names=(), part="test"):
+    """Returns {"sets": [name], "rows": [{"label", "mode", "own", "cells": [{"ndcg", "retention"}], "mean"}]} of a report.
 
     Args:
         report: `retrieval_report.json`.
+        names: what the model of the card may be called in it; `own` tells its rows. If the report has no such name, but
+            one student only, that is it.
         part: which queries: "test" or "all".
     """
-    sets = list(report["sets"])
+    sets, own = list(report["sets"]), _own_system(report, names)
     rows = []
     for system in report["systems"]:
         figures = system["parts"].get(part)
         if figures and all(name in figures for name in sets):
             cells = [{"ndcg": figures[name]["ndcg@10"], "retention": figures[name]["retention"]} for name in sets]
-            rows.append({"label": system["label"], "cells": cells, "mean": figures["mean"]["retention"]})
+            is_own = system["system"] == own and system["mode"] in OWN_MODES
+            row = {"label": system["label"], "mode": system["mode"], "own": is_own}
+            rows.append({**row, "cells": cells, "mean": figures["mean"]["retention"]})
     return {"sets": sets, "rows": rows}
 
 
+def _own_system(report, names):
+    systems = [system["system"] for system in report["systems"]]
+    students = {system["system"] for system in report["systems"] if system["mode"] == "asymmetric"}
+    wanted = {name for one in names for name in (str(one), str(Path(one).resolve()))}
+    for name in systems:
+        place = name.removeprefix("runtime:")
+        if {place, str(Path(place).resolve())} & wanted:
+            return name
+    return students.pop() if len(students) == 1 else None
+
+
 def metadata_of(facts):
-    """Returns the YAML block at the top of the card, with a model-index that the Hub shows as results."""
+    """Returns the YAML block at the top of the card, with a model-index of this model's figures, which the Hub shows."""
     results = [
         EvalResult(
             task_type="feature-extraction",
@@ -59,13 +76,15 @@ def metadata_of(facts):
         for name, value in facts["agreement"].items()
     ]
     for row in facts["report"]["rows"] if facts["report"] else []:
+        if not row["own"]:
+            continue
         results += [
             EvalResult(
                 task_type="text-retrieval",
                 dataset_type=name,
                 dataset_name=name,
                 metric_type="ndcg_at_10",
-                metric_name=f"nDCG@10, {row['label']}",
+                metric_name=f"nDCG@10, {row['mode']}",
                 metric_value=cell["ndcg"],
             )
             for name, cell in zip(facts["report"]["sets"], row["cells"], strict=True)
@@ -94,6 +113,7 @@ def read_ngram_facts(run_dir, repo_id=None, revision=None, about_data=None, repo
     """
     run_dir = Path(run_dir)
     metrics = read(run_dir / "metrics.json")
+    names = [run_dir / MODEL, *([repo_id] if repo_id else [])]
     facts = {
         "name": (repo_id or run_dir.resolve().name).split("/")[-1],
         "repo_id": repo_id or str(run_dir / MODEL),
@@ -103,7 +123,7 @@ def read_ngram_facts(run_dir, repo_id=None, revision=None, about_data=None, repo
         "metrics": metrics,
         "agreement": {shown: metrics["eval"][name] for name, shown in AGREEMENT.items() if name in metrics["eval"]},
         "eval_texts": metrics["heldout_texts"],
-        "report": retrieval_rows(read(Path(report))) if report else None,
+        "report": retrieval_rows(read(Path(report)), names) if report else None,
         "about": read(Path(about_data)) if about_data else None,
         "settings": read(run_dir / "run.yaml"),
         "energy": read_energy(run_dir),

@@ -65,7 +65,14 @@ def build(args):
 
 def _teacher(args):
     name = args.teacher or DEFAULT_TEACHER
-    return load_teacher(name, args.teacher_revision, args.teacher_pooling, args.device, args.teacher_precision)
+    return load_teacher(
+        name,
+        args.teacher_revision,
+        args.teacher_pooling,
+        args.device,
+        args.teacher_precision,
+        similarity=args.teacher_similarity,
+    )
 
 
 def parse(argv=None):
@@ -81,6 +88,12 @@ def parse(argv=None):
     add("--teacher-revision", help="commit or tag of the teacher's repository")
     add(
         "--teacher-pooling", choices=POOLINGS, default="from-config", help="in place of the teacher's own (from-config)"
+    )
+    add(
+        "--teacher-similarity",
+        choices=("from-config", "cosine", "dot"),
+        default="from-config",
+        help="how the teacher's vectors are compared, where its config does not say (from-config)",
     )
     add("--teacher-precision", choices=tuple(PRECISIONS), default="bfloat16", help="of its transformer (bfloat16)")
     add("--device", help="of the teacher (a GPU if there is one)")

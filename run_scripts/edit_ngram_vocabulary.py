@@ -53,9 +53,9 @@ def main(argv=None):
     )
     for name, fit in done["explained"].items():
         print(f"the map from the teacher's vectors explains {fit:.1%} of the variance of the rows of other {name}")
-    print(f"metrics and card in {args.output_dir}, if there are any, are still those of the model before the edit")
+    print(f"the card in {args.output_dir}, if there is one, is still that of the model before the edit")
     if left_out:
-        print(f"not copied, made from the old table: {', '.join(left_out)}. Export them again.")
+        print(f"not copied, made from the old table: {', '.join(left_out)}. Make them again.")
 
 
 def edit(args):

@@ -10,8 +10,8 @@ Go on after an interruption, of the teacher's pass or of the training: the same 
     --resume_from_checkpoint auto
 
 The output folder receives run.yaml, metrics.json, trainer_state.json, pictures, checkpoints, model/ (folded weights,
-tokenizer, what sentence-transformers needs, and code, as they go to the Hub) and training_model/ (unfolded, to train
-on). Arguments are read from the YAML file, then from the command line.
+tokenizer, what sentence-transformers needs, code, and what tells which queries a teacher had better answer, as they go
+to the Hub) and training_model/ (unfolded, to train on). Arguments are read from the YAML file, then from the command line.
 """
 
 import sys
@@ -30,9 +30,11 @@ from traceformers.training.distillation.distillation_run import (
     finished_student,
     search,
     shrink_rows,
+    student_document_map,
 )
 from traceformers.training.distillation.heldout_agreement import save_learning_curves, save_similarity_plot
-from traceformers.training.distillation.published_folder import write_published_folder
+from traceformers.training.distillation.published_folder import write_published_folder, write_student_doubt
+from traceformers.training.evaluation.document_map import FILE_NAME as DOCUMENT_MAP
 from traceformers.training.hardware import describe_hardware
 from traceformers.training.hub_folder import push_folder
 from traceformers.training.run_arguments import resolved_config
@@ -51,7 +53,7 @@ def main(argv=None):
     push, arguments.push_to_hub = arguments.push_to_hub, False  # once, at the end: not what is half trained
 
     # 2. Texts and teacher vectors, learning rates, student, trainer
-    data = DistillationData(student, teacher, output_dir, arguments.seed)
+    data = DistillationData(student, teacher, output_dir, arguments.seed, arguments.use_cpu)
     searched = None
     if arguments.search_trials:
         searched = search(data, arguments)
@@ -61,6 +63,11 @@ def main(argv=None):
     trainer = build_trainer(data, arguments, build_student(data))
     if trainer.is_world_process_zero():
         write_config(output_dir / "run.yaml", resolved_config(student, teacher, arguments))
+        if trainer.model.config.teacher_name is None:
+            print(
+                f"The saved model will name no teacher: {data.about_teacher['teacher']} is a folder of this machine. "
+                "Give its Hub id with --teacher_name."
+            )
 
     # 3. Training
     started = time.perf_counter()
@@ -103,7 +110,13 @@ def main(argv=None):
         model.save_pretrained(output_dir / "training_model")
         data.tokenizer.save_pretrained(output_dir / "training_model")
         published = model if model.layers else model.fold(student.table_dtype)
+        if student.document_map:
+            published.config.document_map = True
+            (output_dir / "model").mkdir(parents=True, exist_ok=True)
+            student_document_map(published, data).save(output_dir / "model" / DOCUMENT_MAP)
         write_published_folder(output_dir / "model", published, data.tokenizer, data.texts)
+        if published.config.folded:
+            write_student_doubt(output_dir / "model", data.heldout.texts, data.heldout.teacher_vectors)
 
         # 5. Record
         metrics["train"]["vocabulary"] = model.config.vocab_size

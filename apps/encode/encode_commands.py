@@ -21,7 +21,7 @@ def encode(
         str | None,
         typer.Option("--format", help="safetensors, npy or jsonl [default: as OUTPUT ends].", show_default=False),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu (without torch), or cuda ...")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu (the student without torch), or cuda ...")] = "cpu",
     precision: Annotated[
         str | None,
         typer.Option(help="Of the table: float32, float16 or int8 [default: as stored].", show_default=False),
@@ -35,6 +35,9 @@ def encode(
     ] = None,
     dtype: Annotated[str, typer.Option(help="Of the vectors in the file: float32 or float16.")] = "float32",
     revision: Annotated[str | None, typer.Option(help="Commit or tag of a Hub id.", show_default=False)] = None,
+    documents: Annotated[
+        bool, typer.Option("--documents", help="Encode documents: by the teacher, if the repository names one.")
+    ] = False,
     monitor: Annotated[
         bool, typer.Option("--monitor", help="Say whether the texts are like those of training.")
     ] = False,
@@ -63,7 +66,7 @@ def encode(
     if output is None:
         raise ValueError("Expected --output, got none. Name the file to write, such as vectors.safetensors.")
     done = encode_file.encode_file(
-        file, model, output, kind, device, precision, threads, dtype, revision, monitor, True, dimension
+        file, model, output, kind, device, precision, threads, dtype, revision, monitor, True, dimension, documents
     )
     for line in done.monitor:
         typer.echo(line)

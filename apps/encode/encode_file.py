@@ -11,6 +11,7 @@ from tqdm import tqdm
 from traceformers.apps.encode.vector_writers import FORMATS, VectorWriter
 from traceformers.modeling.ngram_encoder.ngram_runtime import PRECISIONS, NgramRuntime
 from traceformers.training.model_files import model_folder
+from traceformers.training.repository_teacher import RepositoryTeacher, document_side, names_teacher
 
 CHUNK_TEXTS, CHUNK_CHARACTERS = 16_384, 1 << 24  # held in memory at a time
 SUFFIXES = {".safetensors": "safetensors", ".npy": "npy", ".jsonl": "jsonl"}
@@ -71,6 +72,50 @@ class TorchEncoder:
             return (self.normalize(vectors) if self.normalize else vectors).cpu().numpy()
 
 
+class TeacherEncoder:
+    """Documents by the teacher that a repository names; `encode(texts)` as of `NgramRuntime`.
+
+    Args:
+        folder (path): of a published n-gram encoder.
+        device (`str`): of the teacher.
+        dimension (`int`, *optional*): of the vectors, one that the model was trained for; the whole by default.
+    """
+
+    def __init__(self, folder, device="cpu", dimension=None):
+        # Of the student for what it refuses: a length it was not trained for, a folder that holds none.
+        runtime = NgramRuntime.from_pretrained(folder, dimension=dimension)
+        self.dimension, self.normalize = runtime.dimension, runtime.normalize
+        self.teacher = RepositoryTeacher(folder, device)
+
+    def encode(self, texts):
+        """Returns the vectors of documents, float32 (B, D)."""
+        vectors = self.teacher.encode_documents(texts)
+        if self.dimension == vectors.shape[1]:
+            return vectors
+        vectors = vectors[:, : self.dimension]
+        return (
+            vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12) if self.normalize else vectors
+        )
+
+
+def document_encoder(folder, device="cpu", precision=None, threads=1, dimension=None):
+    """Returns the encoder of a repository's documents: its teacher if it names one, else the student.
+
+    Args: as for `load_encoder`.
+
+    Raises:
+        ValueError: as for `load_encoder`; or documents are the teacher's, and none is named or a precision is given.
+    """
+    if not names_teacher(folder) and document_side(folder) != "teacher":
+        return load_encoder(folder, device, precision, threads, dimension)
+    if precision is not None:
+        raise ValueError(
+            f"Expected no precision for documents, which the teacher of {folder} encodes, got {precision}. It is of the "
+            "student's table: leave it out."
+        )
+    return TeacherEncoder(folder, device, dimension)
+
+
 def load_encoder(folder, device="cpu", precision=None, threads=1, dimension=None):
     """Returns an encoder with `encode(texts)` and `dimension`: without torch on the CPU, with it elsewhere.
 
@@ -105,6 +150,7 @@ def encode_file(
     monitor=False,
     progress=False,
     dimension=None,
+    documents=False,
 ):
     """Returns an `EncodedFile` after the vectors of all texts of `file` were written to `output`.
 
@@ -118,6 +164,7 @@ def encode_file(
         dtype (`str`): of the vectors in the file, "float32" or "float16".
         monitor (`bool`): compare the texts with those of training; needs `encoder_snapshot.json` in the repository.
         progress (`bool`): show a progress bar.
+        documents (`bool`): encode as the repository encodes documents: by the teacher if it names one.
 
     Raises:
         ValueError: for unknown settings or lines that are no text. FileNotFoundError: there is no such file.
@@ -129,7 +176,9 @@ def encode_file(
         )
     started = time.perf_counter()
     folder = model_folder(model, revision)
-    encoder = load_encoder(folder, device, precision, threads, dimension)
+    if documents and monitor:
+        raise ValueError("Expected --monitor or --documents, got both. The monitor watches the student: use it alone.")
+    encoder = (document_encoder if documents else load_encoder)(folder, device, precision, threads, dimension)
     watch = _monitor(folder, encoder, device) if monitor else None
     loaded = time.perf_counter()
     with (

@@ -16,7 +16,7 @@ from traceformers.apps.search.search_manifest import read_manifest, write_manife
 CHUNK = 1024  # documents encoded between two commits: what a kill can cost
 
 
-def change_index(folder, model, corpus, remove=(), remove_missing=False, progress=False):
+def change_index(folder, model, corpus, remove=(), remove_missing=False, progress=False, word_weight=None):
     """Brings an index to a corpus; returns {"added": n, "removed": m, "encoded": k}, counts of documents.
 
     A replaced document counts as added and removed. Killed at any moment, the index answers as before, and the same
@@ -29,6 +29,7 @@ def change_index(folder, model, corpus, remove=(), remove_missing=False, progres
         remove (iterable of `str`): ids to remove.
         remove_missing (`bool`): remove what the corpus does not hold.
         progress (`bool`): show progress bars.
+        word_weight (`float`, *optional*): the weight of words to record from now on.
 
     Raises:
         ValueError: the corpus cannot be read, or an id to remove is not there, or no document would be left.
@@ -38,6 +39,9 @@ def change_index(folder, model, corpus, remove=(), remove_missing=False, progres
         raise ValueError("Expected a corpus to compare with, got none. Give one, or name the ids to remove.")
     with _locked(folder):
         manifest = read_manifest(folder)
+        if word_weight is not None and manifest.get("word_weight") != word_weight:
+            manifest["word_weight"] = word_weight
+            write_manifest(folder, manifest)
         generation = manifest["generation"]
         vectors = search_vectors.VectorFile(folder / "vectors.bin", manifest["dimension"], manifest["dtype"])
         store = DocumentStore(folder / "documents.sqlite", write=True)

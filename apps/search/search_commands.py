@@ -31,7 +31,9 @@ Precision = Annotated[
 def search_build(
     corpus: Annotated[
         Path,
-        typer.Argument(help=".jsonl (_id, title, text), .txt (one text a line) or a folder.", show_default=False),
+        typer.Argument(
+            help=".jsonl (_id, title, text), .txt (one text a line), Parquet or a folder.", show_default=False
+        ),
     ],
     model: Annotated[str, typer.Option(help="Folder or Hub id of the encoder.", show_default=False)],
     output_dir: Annotated[Path, typer.Option(help="Folder of the index; goes on if it was begun.", show_default=False)],
@@ -45,6 +47,10 @@ def search_build(
     passage_words: Annotated[
         int, typer.Option(min=0, help="Cut files of a folder into passages of so many words; 0: never.")
     ] = 200,
+    word_weight: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Of BM25 in a hybrid index, 0 to 1 [default: 0.5].", show_default=False),
+    ] = None,
     revision: Revision = None,
     device: Device = None,
     threads: Threads = 1,
@@ -66,6 +72,7 @@ def search_build(
         dtype=dtype,
         language=language,
         passage_words=passage_words,
+        word_weight=word_weight,
         device=device,
         threads=threads,
         precision=precision,
@@ -109,8 +116,14 @@ def search_query(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     word_weight: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Of BM25 in a hybrid index, 0 to 1 [default: 0.5].", show_default=False),
+        typer.Option(
+            min=0, max=1, help="Of BM25 in a hybrid index, 0 to 1 [default: as it was built].", show_default=False
+        ),
     ] = None,
+    teacher_share: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Let the teacher encode this share of queries, those the student doubts most."),
+    ] = 0.0,
     model: Model = None,
     revision: Revision = None,
     device: Device = None,
@@ -124,7 +137,9 @@ def search_query(
     from traceformers.apps.search.search_index import SearchIndex
 
     held = SearchIndex(index, model, revision, device, threads, precision)
-    (results,) = held.query([text], top_k=top_k, word_weight=word_weight)
+    (results,) = held.query([text], top_k=top_k, word_weight=word_weight, teacher_share=teacher_share)
+    if teacher_share and results:
+        typer.echo(f"query encoded by the {results[0].encoded_by}", err=True)
     for rank, result in enumerate(results, 1):
         if as_json:
             typer.echo(json.dumps({"rank": rank, **result.to_dict()}, ensure_ascii=False))

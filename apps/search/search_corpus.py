@@ -1,11 +1,14 @@
 """Documents of a corpus, one after the other in bounded memory.
 
-corpus.jsonl[.gz]  one JSON object a line: {"_id": "d1", "title": "may be missing", "text": "..."} (the layout of BEIR)
-corpus.txt[.gz]    one text a line; its id is the name of the file and the number of the line, corpus.txt:12
-a folder           corpus.jsonl[.gz] in it if there is one, else its .txt, .md and .markdown files, cut into passages
+corpus.jsonl    one JSON object a line: {"_id": "d1", "title": "may be missing", "text": "..."} (the layout of BEIR)
+corpus.txt      one text a line; its id is the name of the file and the number of the line, corpus.txt:12
+corpus.parquet  a column `text`, and `title` and `_id` or `id` where there are; else the id is corpus.parquet:12
+a folder        corpus.jsonl or corpus.parquet in it if there is one, else its .txt, .md and .markdown files, cut into
+                passages
+
+All but Parquet may be compressed: .gz, .xz or .zst.
 """
 
-import gzip
 import json
 import re
 from dataclasses import dataclass
@@ -15,7 +18,6 @@ from tqdm import tqdm
 
 TEXT_SUFFIXES = (".txt", ".md", ".markdown")
 PASSAGE_WORDS = 200
-_GZIP = b"\x1f\x8b"
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 
@@ -38,7 +40,7 @@ def iterate_documents(corpus, passage_words=PASSAGE_WORDS, progress=None):
     """Yields every `Document` of a corpus.
 
     Args:
-        corpus (path): a `.txt` or `.jsonl` file, gzipped or not, or a folder.
+        corpus (path): a `.txt`, `.jsonl` or Parquet file, or a folder; compressed or not.
         passage_words (`int`): a file of a folder is cut at paragraphs into passages of about so many words, for an
             encoder reads the beginning of a long text only; 0 leaves files whole.
         progress (`str`, *optional*): label of a progress bar over the bytes read.
@@ -52,45 +54,87 @@ def iterate_documents(corpus, passage_words=PASSAGE_WORDS, progress=None):
     with tqdm(total=total, desc=progress, unit="B", unit_scale=True, disable=progress is None) as bar:
         before = 0
         for path in files:
-            with open(path, "rb") as raw:
-                for number, document in enumerate(_documents_of(path, raw, root, passage_words)):
-                    if number % 256 == 0:
-                        bar.update(before + raw.tell() - bar.n)
-                    yield document
+            for number, (position, document) in enumerate(_documents_of(path, root, passage_words)):
+                if number % 256 == 0:
+                    bar.update(before + position - bar.n)
+                yield document
             before += path.stat().st_size
             bar.update(before - bar.n)
 
 
 def corpus_files(corpus):
     """Returns the files of a corpus and, for a folder of texts, the folder their ids are relative to, else None."""
+    from traceformers.datasets_scripts.distillation.text_files import COMPRESSIONS, text_suffix
+
     corpus = Path(corpus)
     if corpus.is_file():
         return [corpus], None
-    for name in ("corpus.jsonl", "corpus.jsonl.gz"):
+    for name in ("corpus.jsonl", *(f"corpus.jsonl{suffix}" for suffix in COMPRESSIONS), "corpus.parquet"):
         if (corpus / name).is_file():
             return [corpus / name], None
-    files = sorted(path for path in corpus.rglob("*") if path.is_file() and path.suffix.lower() in TEXT_SUFFIXES)
+    files = sorted(path for path in corpus.rglob("*") if path.is_file() and text_suffix(path) in TEXT_SUFFIXES)
     if not files:
         raise FileNotFoundError(
             f"Expected a corpus at {corpus}, found none. "
-            f"Give a .txt or .jsonl file, or a folder with corpus.jsonl or {', '.join(TEXT_SUFFIXES)} files."
+            "Give a .txt, .jsonl or Parquet file, or a folder with corpus.jsonl, corpus.parquet or "
+            f"{', '.join(TEXT_SUFFIXES)} files."
         )
     return files, corpus
 
 
-def _documents_of(path, raw, root, passage_words):
+def _documents_of(path, root, passage_words):
+    """Yields (bytes of the file read so far, Document)."""
+    # Here, for a query reads no corpus.
+    from traceformers.datasets_scripts.distillation.text_files import (
+        COMPRESSIONS,
+        is_parquet,
+        iterate_lines,
+        text_suffix,
+    )
+
+    name = path.stem if path.suffix.lower() in COMPRESSIONS else path.name
     if root is not None:
-        text = "".join(line for _, line in _lines(path, raw))
-        yield from passages(path.relative_to(root).as_posix(), path.stem, text, passage_words)
-    elif ".jsonl" in (suffix.lower() for suffix in path.suffixes):
-        for number, line in _lines(path, raw):
-            if line.strip():
-                yield _json_document(path, number, line)
+        text = "".join(line for _, line in iterate_lines(path, stripped=False)).replace("\r\n", "\n")
+        for document in passages(path.relative_to(root).as_posix(), Path(name).stem, text, passage_words):
+            yield path.stat().st_size, document
+    elif is_parquet(path):
+        yield from _parquet_documents(path, name)
+    elif text_suffix(path) == ".jsonl":
+        for number, (position, line) in enumerate(iterate_lines(path), 1):
+            if line:
+                yield position, _json_document(path, number, line)
     else:
-        name = path.stem if path.suffix.lower() == ".gz" else path.name
-        for number, line in _lines(path, raw):
-            if line.strip():
-                yield Document(f"{name}:{number}", "", line.strip())
+        for number, (position, line) in enumerate(iterate_lines(path), 1):
+            if line:
+                yield position, Document(f"{name}:{number}", "", line)
+
+
+def _parquet_documents(path, name):
+    from traceformers.datasets_scripts.distillation.text_files import iterate_rows
+
+    size, ids = path.stat().st_size, _parquet_ids(path)
+    for number, (title, text) in enumerate(iterate_rows([path]), 1):
+        identity = f"{name}:{number}" if ids is None else next(ids)
+        if text or title:
+            yield size, Document(_identity(identity, f"row {number - 1} of {path}"), title, text)
+
+
+def _parquet_ids(path):
+    """Returns an iterator over the column of ids of a Parquet file, or None if it has none."""
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(path)
+    column = next((name for name in ("_id", "id") if name in table.schema_arrow.names), None)
+    if column is None:
+        table.close()
+        return None
+    return (identity for batch in table.iter_batches(columns=[column]) for identity in batch[0].to_pylist())
+
+
+def _identity(value, where):
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise ValueError(f"Expected a string or a number as the id in {where}, got {value!r}. Correct it.")
+    return _clean(str(value))
 
 
 def passages(name, stem, text, words):
@@ -143,26 +187,3 @@ def _clean(text):
     """Returns the text stripped; lone surrogates, which JSON can hold and UTF-8 cannot, become U+FFFD."""
     text = text.strip()
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _lines(path, raw):
-    """Yields (number, line with its end) of a file, gzipped or not."""
-    start = raw.read(2)
-    raw.seek(0)
-    number = 0
-    try:
-        for number, line in enumerate(gzip.GzipFile(fileobj=raw) if start == _GZIP else raw, 1):
-            if b"\0" in line:
-                raise _not_text(path, number, "a NUL byte")
-            try:
-                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8").replace("\r\n", "\n")
-            except UnicodeDecodeError as error:
-                raise _not_text(path, number, f"byte {line[error.start]:#04x}") from error
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise ValueError(
-            f"Expected a whole gzip file, got {path}, which breaks off after line {number}. Copy it again."
-        ) from error
-
-
-def _not_text(path, number, what):
-    return ValueError(f"Expected UTF-8 text in {path}, got {what} in line {number}. Give text files only.")

@@ -15,13 +15,16 @@ moment, the old generation stands, and the same command goes on from the documen
 
 import re
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from traceformers.apps.search import search_vectors
 from traceformers.apps.search.search_change import change_index
 from traceformers.apps.search.search_corpus import PASSAGE_WORDS
 from traceformers.apps.search.search_documents import DocumentStore
-from traceformers.apps.search.search_manifest import FORMAT, check_model, read_manifest, write_manifest
+from traceformers.apps.search.search_manifest import FORMAT, check_model, check_teacher, read_manifest, write_manifest
 from traceformers.apps.search.search_model import SearchModel
 
 MODES = ("symmetric", "asymmetric", "hybrid")
@@ -34,12 +37,17 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class SearchResult:
-    """One answer to a query: similarity (of hybrid: fused reciprocal ranks), and the document it is."""
+    """One answer to a query: similarity, and the document it is.
+
+    Where rankings by vectors and by words are joined, the score is the sum of their reciprocal ranks. `encoded_by` says
+    who encoded the query, "student" (the index's model) or "teacher".
+    """
 
     score: float
     id: str
     title: str
     snippet: str
+    encoded_by: str = "student"
 
     def to_dict(self):
         """Returns the fields, JSON-safe."""
@@ -66,6 +74,8 @@ class SearchIndex:
         name, revision = (model, revision) if model else (manifest["model"], revision or manifest["revision"])
         self.model = SearchModel(name, revision, device, threads, precision)
         check_model(manifest, self.model, self.folder)
+        # Only when it is needed: a query to the student is right whatever became of the teacher's files.
+        self.model.check_teacher = partial(check_teacher, manifest, self.model, self.folder)
         search_vectors.use_threads(threads)
         self._open()
 
@@ -87,17 +97,21 @@ class SearchIndex:
     def __len__(self):
         return self.manifest["documents"]
 
-    def query(self, texts, top_k=10, word_weight=None):
+    def query(self, texts, top_k=10, word_weight=None, teacher_share=0.0):
         """Returns for each query a list of at most `top_k` `SearchResult`, best first.
 
         Args:
             texts (`list[str]`): queries.
             top_k (`int`): answers for each.
             word_weight (`float`, *optional*): weight of the ranking by words in hybrid search, 0 to 1, by default
-                0.5; the ranking by vectors has the rest.
+                what the index records; the ranking by vectors has the rest.
+            teacher_share (`float`): share of queries, 0 to 1, that the teacher encodes in place of the student, for an
+                index whose documents are the teacher's: those of most doubt, by `student_doubt.safetensors` of the
+                student's repository. The teacher is loaded with the first of them.
 
         Raises:
-            ValueError: for values out of range, or a weight of words where the index has no words.
+            ValueError: for values out of range, a weight of words where the index has no words, or a share for the
+                teacher where the documents are not the teacher's or the repository holds no doubt.
         """
         if isinstance(texts, str) or top_k < 1:
             raise ValueError(
@@ -110,24 +124,49 @@ class SearchIndex:
             )
         if not texts:
             return []
+        vectors, by_teacher = self._encode(texts, teacher_share)
         depth = top_k if self.words is None else max(top_k, FUSED_DEPTH)
-        scores, rows = search_vectors.nearest(self.vectors, self.model.encode_queries(texts), depth)
-        answers = []
-        for text, found, near in zip(texts, scores, rows, strict=True):
-            ranked = [(int(row), float(score)) for row, score in zip(near, found, strict=True) if row >= 0]
-            if self.words is not None:
-                from traceformers.apps.search.search_words import fuse_rankings
+        scores, rows = self._nearest(vectors, depth)
+        if self.words is not None:
+            from traceformers.training.evaluation.rank_fusion import Fusion
+            from traceformers.training.evaluation.ranked_evaluation import Ranking
 
-                by_words = self.words.nearest(text, depth)
-                weight = WORD_WEIGHT if word_weight is None else word_weight
-                ranked = fuse_rankings([row for row, _ in ranked], by_words, weight)
-            ranked = ranked[:top_k]
+            weight = self.manifest.get("word_weight", WORD_WEIGHT) if word_weight is None else word_weight
+            fused = Fusion(weight)(Ranking(scores, rows), self.words.nearest(texts, depth), depth)
+            scores, rows = fused.scores, fused.positions
+        answers = []
+        for text, taught, found, near in zip(texts, by_teacher, scores, rows, strict=True):
+            ranked = [(int(row), float(score)) for row, score in zip(near, found, strict=True) if row >= 0][:top_k]
             held = self.documents.get([row for row, _ in ranked], self.manifest["generation"])
-            answers.append([self._result(text, score, held[row]) for row, score in ranked if row in held])
+            answers.append([_result(text, score, held[row], taught) for row, score in ranked if row in held])
         return answers
 
-    def _result(self, query, score, document):
-        return SearchResult(score, document.id, document.title, snippet(document.text, query))
+    def _encode(self, texts, teacher_share):
+        """Returns the vectors of queries float32 (Q, D), and which of them the teacher made, bool (Q,)."""
+        if teacher_share and self.manifest["documents_by"] != "teacher":
+            raise ValueError(
+                f"Expected an index whose documents the teacher encoded, to compare its queries with, got one by the "
+                f"student in {self.folder}. Leave the share for the teacher out, or build with --mode asymmetric."
+            )
+        by_teacher = self.model.to_teacher(texts, teacher_share)
+        vectors = np.empty((len(texts), self.manifest["dimension"]), dtype=np.float32)
+        for chosen, encode in (
+            (~by_teacher, self.model.encode_queries),
+            (by_teacher, self.model.encode_queries_by_teacher),
+        ):
+            if chosen.any():
+                vectors[chosen] = encode([text for text, one in zip(texts, chosen, strict=True) if one])
+        return vectors, by_teacher
+
+    def _nearest(self, vectors, depth):
+        """Returns scores (Q, k) and rows (Q, k) of the nearest documents; of codes, by their whole vectors."""
+        if self.manifest["index"] != "ivfpq":
+            return search_vectors.nearest(self.vectors, vectors, depth)
+        _, rows = search_vectors.nearest(self.vectors, vectors, search_vectors.REFINED * depth)
+        file = search_vectors.VectorFile(
+            self.folder / "vectors.bin", self.manifest["dimension"], self.manifest["dtype"]
+        )
+        return search_vectors.refined(rows, file.open(self.documents.last_row() + 1), vectors, depth)
 
     def close(self):
         """Closes the files."""
@@ -145,6 +184,7 @@ class SearchIndex:
         dtype="float32",
         language="english",
         passage_words=PASSAGE_WORDS,
+        word_weight=None,
         device=None,
         threads=1,
         precision=None,
@@ -166,6 +206,8 @@ class SearchIndex:
             dtype (`str`): of `vectors.bin`, "float32" or "float16".
             language (`str`): whose stop words and endings BM25 drops, or "none".
             passage_words (`int`): of passages of files in a folder.
+            word_weight (`float`, *optional*): weight of the ranking by words in answers of a hybrid index, 0 to 1, by
+                default 0.5, or what the index that is there records; recorded, and may be changed by another build.
             device, threads, precision: as for `SearchModel`.
             progress (`bool`): show a progress bar.
 
@@ -184,6 +226,11 @@ class SearchIndex:
             from traceformers.apps.search.search_words import check_language
 
             check_language(language)
+        if word_weight is not None and (mode != "hybrid" or not 0 <= word_weight <= 1):
+            raise ValueError(
+                f"Expected a weight of words of 0 to 1 for mode hybrid, got {word_weight} for mode {mode}. "
+                "Leave it out, or build with --mode hybrid."
+            )
         folder, encoder = Path(folder), SearchModel(model, revision, device, threads, precision)
         by_teacher = mode == "asymmetric" or (mode == "hybrid" and encoder.documents_by_teacher)
         settings = {
@@ -197,6 +244,7 @@ class SearchIndex:
         if (folder / "index.json").is_file():
             held = read_manifest(folder)
             check_model(held, encoder, folder)
+            check_teacher(held, encoder, folder)
             for key, value in settings.items():
                 if held[key] != value:
                     raise ValueError(
@@ -224,12 +272,16 @@ class SearchIndex:
                 "sha256": encoder.hashes,
                 "teacher": encoder.teacher if by_teacher else None,
                 "teacher_revision": encoder.teacher_revision if by_teacher else None,
+                "teacher_pooling": encoder.teacher_pooling if by_teacher else None,
+                "teacher_sha256": encoder.teacher_sha256 if by_teacher else None,
+                "document_map_sha256": encoder.document_map_sha256 if by_teacher else None,
                 "similarity": encoder.similarity,
                 "dimension": dimension,
             }
-            write_manifest(folder, {**made_from, **settings, "documents": 0, "files": {}})
+            weight = WORD_WEIGHT if mode == "hybrid" else None
+            write_manifest(folder, {**made_from, **settings, "word_weight": weight, "documents": 0, "files": {}})
         search_vectors.use_threads(threads)
-        change_index(folder, encoder, corpus, remove_missing=True, progress=progress)
+        change_index(folder, encoder, corpus, remove_missing=True, progress=progress, word_weight=word_weight)
         return cls(folder, model, revision, device, threads, precision)
 
     def add(self, corpus=None, remove=(), remove_missing=False, progress=False):
@@ -251,6 +303,11 @@ class SearchIndex:
         self.close()
         self._open()
         return done
+
+
+def _result(query, score, document, by_teacher):
+    encoded_by = "teacher" if by_teacher else "student"
+    return SearchResult(score, document.id, document.title, snippet(document.text, query), encoded_by)
 
 
 def snippet(text, query, characters=SNIPPET_CHARACTERS):

@@ -42,12 +42,32 @@ def check_model(manifest, model, folder):
             "Name that model with --model, or build an index for this one in another folder."
         )
     if manifest["documents_by"] == "teacher":
-        expected, got = (manifest["teacher"], manifest["teacher_revision"]), (model.teacher, model.teacher_revision)
-        if expected != got:
-            raise ValueError(
-                f"Expected the teacher {expected[0]} at revision {expected[1]}, which encoded the documents in "
-                f"{folder}, got a repository that names {got[0]} at {got[1]}. Build an index for it in another folder."
-            )
+        for key in ("teacher", "teacher_revision", "teacher_pooling", "document_map_sha256"):
+            if key not in manifest:  # which indexes of before did not record
+                continue
+            expected, got = manifest[key], getattr(model, key)
+            if expected != got:
+                raise ValueError(
+                    f"Expected the {key} {_shown(expected)}, which the documents in {folder} were encoded with, got a "
+                    f"repository with {_shown(got)}. Name that model with --model, or build an index for this one in "
+                    "another folder."
+                )
+
+
+def check_teacher(manifest, model, folder):
+    """Raises ValueError if the files of a local teacher are not those that encoded an index's documents."""
+    expected, got = manifest.get("teacher_sha256"), model.teacher_sha256
+    if expected is not None and got is not None and expected != got:
+        name = min(name for name in expected.keys() | got.keys() if expected.get(name) != got.get(name))
+        raise ValueError(
+            f"Expected the teacher that encoded the documents in {folder}, {model.teacher} whose {name} has SHA-256 "
+            f"{_shown(expected.get(name))}, got {_shown(got.get(name))}. Put the teacher back that was there, or "
+            "build an index for this one in another folder."
+        )
+
+
+def _shown(value):
+    return str(value)[:12] if isinstance(value, str) and len(value) == 64 else value
 
 
 def write_manifest(folder, manifest):

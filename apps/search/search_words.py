@@ -1,4 +1,8 @@
-"""The words of an index: BM25 as Lucene scores it, on disk, and its fusion with the ranking of vectors."""
+"""The words of an index: BM25 as Lucene scores it, on disk.
+
+The search is that of the evaluation, `LexicalIndex`. Written is it here, for there documents are a list in memory; here
+they are read once, one after the other, and the result is mapped from the disk.
+"""
 
 import shutil
 from pathlib import Path
@@ -15,8 +19,8 @@ except ImportError as error:
         "Run: pip install 'traceformers[search]'"
     ) from error
 
-K1, B = 1.5, 0.75
-RANK_CONSTANT = 60.0
+from traceformers.training.evaluation.lexical_search import K1, B, LexicalIndex
+from traceformers.training.evaluation.ranked_evaluation import Ranking
 
 
 class WordIndex:
@@ -29,20 +33,14 @@ class WordIndex:
 
     def __init__(self, folder, language):
         folder = Path(folder)
-        self.language = language
         self.rows = np.load(folder / "rows.npy", allow_pickle=False)
-        self.index = bm25s.BM25.load(folder, mmap=True, show_progress=False)
-        self.known = self.index.vocab_dict
+        index = bm25s.BM25.load(folder, mmap=True, show_progress=False)
+        self.search = LexicalIndex.of(index, _stop_words(language), None if language == "none" else language).search
 
-    def nearest(self, query, count):
-        """Returns the rows int64 (k,) of the best documents by words, best first; none that shares no word."""
-        asked = [word for word in tokenize([query], self.language)[0] if word in self.known]
-        if not asked:
-            return np.empty(0, dtype=np.int64)
-        scores = np.asarray(self.index.get_scores(asked))
-        count = min(count, len(scores))
-        best = np.flatnonzero(scores >= max(np.partition(scores, -count)[-count], np.finfo(np.float32).tiny))
-        return self.rows[best[np.lexsort((best, -scores[best]))][:count]]
+    def nearest(self, queries, count):
+        """Returns the `Ranking` of queries, `list[str]`, by words, of rows; none that shares no word with its query."""
+        found = self.search(queries, count)
+        return Ranking(found.scores, np.where(found.positions < 0, -1, self.rows[found.positions]))
 
 
 def write_word_index(folder, texts, rows, language="english"):
@@ -67,13 +65,6 @@ def write_word_index(folder, texts, rows, language="english"):
     half.rename(folder)
 
 
-def tokenize(texts, language):
-    """Returns the words of each text as BM25 counts them."""
-    return bm25s.tokenize(
-        texts, stopwords=_stop_words(language), stemmer=_stemmer(language), show_progress=False, return_ids=False
-    )
-
-
 def check_language(language):
     """Raises ValueError for a language that words cannot be stemmed in."""
     if language != "none" and language not in Stemmer.algorithms():
@@ -95,16 +86,3 @@ def _stop_words(language):
     except ValueError:  # a language that bm25s has no stop words of
         return []
     return language
-
-
-def fuse_rankings(rows_of_vectors, rows_of_words, word_weight=0.5, constant=RANK_CONSTANT):
-    """Returns [(row, score)], best first, of two rankings of one query by reciprocal ranks.
-
-    score = (1 - word_weight) / (constant + rank by vectors) + word_weight / (constant + rank by words), ranks from 1
-    (Cormack, Clarke and Buettcher, SIGIR 2009).
-    """
-    scores = {}
-    for rows, weight in ((rows_of_vectors, 1 - word_weight), (rows_of_words, word_weight)):
-        for rank, row in enumerate(rows, 1):
-            scores[int(row)] = scores.get(int(row), 0.0) + weight / (constant + rank)
-    return sorted(((row, score) for row, score in scores.items() if score > 0), key=lambda pair: (-pair[1], pair[0]))

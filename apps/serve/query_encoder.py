@@ -1,12 +1,10 @@
 """The encoders behind the service: texts to vectors, with the counts the service tells."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 
 from traceformers.modeling.ngram_encoder.ngram_runtime import NgramRuntime
 from traceformers.tokenization.ngram.ngram_vocabulary import BUCKET, CONTINUATION, FIRST_PIECE
+from traceformers.training.repository_teacher import RepositoryTeacher, document_side, names_teacher
 
 UNKNOWN_ID = 1  # [UNK], in every vocabulary
 
@@ -58,32 +56,19 @@ class DocumentEncoder:
     inline_characters = -1  # always in a thread, an empty text too
 
     def __init__(self, folder, device=None):
-        from sentence_transformers import SentenceTransformer
-
-        # With the code of this package, so that no code of a repository is trusted.
-        from traceformers.modeling.ngram_encoder.modeling_ngram_encoder import NgramEncoderModel
-        from traceformers.modeling.ngram_encoder.sentence_ngram_encoder import DOCUMENT_MAP_NAME, NgramSentenceEncoder
-        from traceformers.tokenization.ngram.tokenization_ngram import NgramTokenizer
-
-        model, tokenizer = NgramEncoderModel.from_pretrained(folder), NgramTokenizer.from_pretrained(folder)
-        if model.config.teacher_name is None:
+        if not names_teacher(folder):
             raise ValueError(
                 f"Expected a repository whose config.json names its teacher, got {folder}, which names none. "
                 "Start without --documents."
             )
-        model.config.documents = "teacher"
-        held = Path(folder) / DOCUMENT_MAP_NAME
-        document_map = held.read_bytes() if held.is_file() else None
-        module = NgramSentenceEncoder(model, tokenizer, document_map=document_map)
-        self.model = SentenceTransformer(modules=[module], device=device)
+        self.teacher = RepositoryTeacher(folder, device)
         self(["warm up"])
 
     def __call__(self, texts):
         """Returns [(vector, 0, 0)], one a text: a teacher has no ids of the vocabulary."""
-        vectors = self.model.encode_document(texts, show_progress_bar=False, convert_to_numpy=True)
-        return [(vector, 0, 0) for vector in np.asarray(vectors, dtype=np.float32)]
+        return [(vector, 0, 0) for vector in self.teacher.encode_documents(texts)]
 
 
 def documents_by_teacher(folder):
     """Returns whether a repository leaves documents to its teacher."""
-    return json.loads((Path(folder) / "config.json").read_text(encoding="utf-8")).get("documents") == "teacher"
+    return document_side(folder) == "teacher"

@@ -104,16 +104,42 @@ def iterate_rows(paths, column="text", progress=None):
             bar.update(before - bar.n)
 
 
+def iterate_lines(path, stripped=True):
+    """Yields (bytes of the file read so far, line) of a text file, compressed or not; empty lines too.
+
+    Args:
+        path (path): one file.
+        stripped (`bool`): without the white space around it; else with its end.
+
+    Raises:
+        ValueError: at a line that is no text, with file and line.
+    """
+    with open(path, "rb") as raw:
+        for line in _lines(path, _decompressed(_first_bytes(path, raw), raw), stripped):
+            yield raw.tell(), line
+
+
+def is_parquet(path):
+    """Returns whether a file begins as Parquet does."""
+    with open(path, "rb") as raw:
+        return raw.read(len(_PARQUET)) == _PARQUET
+
+
+def _first_bytes(path, raw):
+    start = raw.read(8)
+    raw.seek(0)
+    if pa is None and start.startswith((_PARQUET, _ZSTD)):
+        raise ImportError(
+            f"Expected pyarrow, which Parquet and zstd files are read with, for {path}; it is not installed. "
+            "Run: pip install pyarrow, or give plain text or JSON lines, gzipped or not."
+        )
+    return start
+
+
 def _rows_of(path, column):
     """Yields (bytes of the file read so far, (title, text))."""
     with open(path, "rb") as raw:
-        start = raw.read(8)
-        raw.seek(0)
-        if pa is None and start.startswith((_PARQUET, _ZSTD)):
-            raise ImportError(
-                f"Expected pyarrow, which Parquet and zstd files are read with, for {path}; it is not installed. "
-                "Run: pip install pyarrow, or give plain text or JSON lines, gzipped or not."
-            )
+        start = _first_bytes(path, raw)
         if start.startswith(_PARQUET):
             rows = _parquet_rows(path, raw, column)
         else:
@@ -133,8 +159,8 @@ def _decompressed(start, raw):
     return raw
 
 
-def _lines(path, stream):
-    """Yields the lines of a binary stream as stripped text."""
+def _lines(path, stream, stripped=True):
+    """Yields the lines of a binary stream as text."""
     number = 0
     try:
         for number, line in enumerate(_byte_lines(stream), 1):
@@ -143,9 +169,10 @@ def _lines(path, stream):
             if b"\0" in line:
                 raise _no_text(path, number, "a NUL byte")
             try:
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 raise _no_text(path, number, f"byte {line[error.start]:#04x} at column {error.start + 1}") from error
+            yield text.strip() if stripped else text
     except (EOFError, lzma.LZMAError, zlib.error, OSError, *_BROKEN) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -163,7 +190,7 @@ def _byte_lines(stream):
     rest = b""
     while block := stream.read(1 << 20):
         *lines, rest = (rest + block).split(b"\n")
-        yield from lines
+        yield from (line + b"\n" for line in lines)
         if len(rest) > MAX_LINE_BYTES:
             yield rest
     if rest:

@@ -1,5 +1,9 @@
+import json
+import shutil
+
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file
 from tiny_teacher import tiny_teacher
 
@@ -25,6 +29,19 @@ def test_the_command_builds_and_says_what_it_built(texts, teacher, tmp_path, cap
     assert "7 words" in printed.out and "100.00% known" in printed.out and "report.md" in printed.out
     assert "counting words" in printed.err and "encoding" in printed.err
     assert (out / "report.md").exists() and "new york" in NgramTokenizer.from_pretrained(out).vocabulary.ids
+
+
+def test_a_teacher_whose_config_names_no_similarity_gets_one(texts, teacher, tmp_path):
+    copy = tmp_path / "teacher"
+    shutil.copytree(teacher, copy)
+    about = json.loads((copy / "config_sentence_transformers.json").read_text())
+    (copy / "config_sentence_transformers.json").write_text(json.dumps(about | {"similarity_fn_name": "euclidean"}))
+    given = [texts, "--teacher", str(copy), "--quiet", "--output-dir"]
+    with pytest.raises(SystemExit, match="Choose one with --teacher_similarity"):
+        main([*given, str(tmp_path / "none")])
+    main([*given, str(tmp_path / "out"), "--teacher-similarity", "dot"])
+    with safe_open(tmp_path / "out" / "entry_vectors.safetensors", "np") as file:
+        assert json.loads(file.metadata()["teacher"])["similarity"] == "dot"
 
 
 def test_a_vocabulary_is_imported_with_its_embeddings(texts, teacher, tmp_path, capsys):

@@ -42,6 +42,13 @@ class StudentArguments:
     documents: str = field(
         default="student", metadata={"help": "Who encodes documents in the saved model: student or teacher."}
     )
+    document_map: bool = field(
+        default=False,
+        metadata={
+            "help": "Fit a linear map of the teacher's document vectors to the student's queries, on short training "
+            "texts, and save it with the model."
+        },
+    )
 
     def __post_init__(self):
         _expect("init_table", self.init_table, ("teacher", "random"))

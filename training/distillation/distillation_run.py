@@ -24,6 +24,8 @@ from traceformers.training.distillation.row_shrinkage import shrink_rare_rows
 from traceformers.training.distillation.target_transform import TargetTransform
 from traceformers.training.distillation.teacher import DEFAULT_TEACHER, load_teacher
 from traceformers.training.distillation.teacher_cache import ABOUT, TeacherCache, check_same_teacher, fill_cache
+from traceformers.training.evaluation.document_map import fit_document_map
+from traceformers.training.evaluation.sts_agreement import unit_length
 
 try:
     import optuna
@@ -32,6 +34,8 @@ except ImportError:
 
 #: Teacher vectors that a target transform is fitted on.
 TRANSFORM_SAMPLE = 50_000
+#: Training texts that a document map is fitted on, and the most ids of one that is like a query.
+MAP_SAMPLE, QUERY_IDS = 20_000, 12
 #: What a search tries: name of the argument, lowest and highest value, on a logarithmic scale.
 SEARCH_SPACE = (("table_learning_rate", 1e-3, 2e-2), ("logit_learning_rate", 1e-3, 1e-1), ("learning_rate", 1e-4, 1e-2))
 
@@ -63,6 +67,7 @@ class DistillationData:
         student (`StudentArguments`), teacher (`TeacherArguments`).
         output_dir (path): tokenized texts go to `tokens/` in it.
         seed (`int`): of the batches.
+        use_cpu (`bool`): the teacher computes on the CPU even where there is a GPU.
 
     Attributes:
         texts (`TextFiles`), tokenizer (`NgramTokenizer`), cache (`TeacherCache`).
@@ -74,8 +79,8 @@ class DistillationData:
         ValueError, FileNotFoundError: what is missing, or does not belong together.
     """
 
-    def __init__(self, student, teacher, output_dir, seed=0):
-        self.student, self.arguments, self.seed = student, teacher, seed
+    def __init__(self, student, teacher, output_dir, seed=0, use_cpu=False):
+        self.student, self.arguments, self.seed, self.use_cpu = student, teacher, seed, use_cpu
         state, output_dir = PartialState(), Path(output_dir)
         self.tokenizer = NgramTokenizer.from_pretrained(vocabulary_folder(student.vocabulary))
         self.tokenizer.model_max_length = student.model_max_length
@@ -109,6 +114,7 @@ class DistillationData:
             name,
             a.teacher_revision,
             a.teacher_pooling,
+            device="cpu" if self.use_cpu else None,
             precision=a.teacher_precision,
             max_length=a.teacher_max_length,
             similarity=a.teacher_similarity,
@@ -253,15 +259,19 @@ def build_student(data):
 
 
 def recorded_teacher(data):
-    """Returns the name of the teacher that goes into the student's config.
+    """Returns the name of the teacher that goes into the student's config, None where only a folder is known.
+
+    The name of a folder on this machine says nothing elsewhere, or names another model of the Hub.
 
     Raises:
-        ValueError: if the student is to load it by that name, and only an installed package is known.
+        ValueError: if the student is to load it by that name, and only a folder or an installed package is known.
     """
-    name = data.arguments.teacher_name or data.about_teacher["teacher"]
+    named = data.arguments.teacher_name
+    name = named or data.about_teacher["teacher"]
+    is_folder = not named and (Path(name).is_dir() or Path(name).is_absolute() or name.startswith("."))
     if data.student.documents != "teacher":
-        return Path(name).name if Path(name).is_dir() else name  # a folder of this machine says nothing elsewhere
-    if name.startswith("package:"):
+        return None if is_folder else name
+    if is_folder or name.startswith("package:"):
         raise ValueError(
             f"Expected a name that documents can be encoded by anywhere, got {name}. "
             "Give the Hub id of the same model: --teacher_name sentence-transformers/all-MiniLM-L6-v2, for instance."
@@ -382,3 +392,25 @@ def finished_student(model, data, weights):
     lengths_learned = data.transform.kind != "l2" and set(weights) != {"cosine"}
     model.config.normalize = about["normalize"] or about["similarity"] == "cosine" or not lengths_learned
     return model.eval()
+
+
+@torch.no_grad()
+def student_document_map(model, data):
+    """Returns the `DocumentMap` of the teacher's document vectors for a student's queries, see `fit_document_map`.
+
+    It is fitted on training texts of up to 12 ids, or on all where these are fewer than the width.
+
+    Args:
+        model (`NgramEncoderModel`): the finished student.
+        data (`DistillationData`).
+    """
+    chosen = np.flatnonzero(data.tokens.lengths <= QUERY_IDS)
+    if len(chosen) < data.cache.dimension:
+        chosen = np.arange(len(data.tokens))
+    chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:MAP_SAMPLE])
+    parts = []
+    for start in range(0, len(chosen), 2048):
+        ids, offsets = (torch.from_numpy(x).to(model.device) for x in data.tokens.flat(chosen[start : start + 2048]))
+        parts.append(model(ids, offsets=offsets).pooler_output.float().cpu().numpy())
+    student, teacher = np.concatenate(parts), data.cache.vectors(chosen).astype(np.float32)
+    return fit_document_map(student, unit_length(teacher) if model.config.normalize else teacher)

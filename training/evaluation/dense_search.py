@@ -1,7 +1,6 @@
 """Exact nearest documents of query vectors by inner product, in pieces of bounded memory."""
 
 import numpy as np
-import torch
 
 QUERIES = 2_048  # scored at once
 
@@ -21,6 +20,8 @@ def dense_search(queries, documents, k=100, chunk=16_384, device="cpu"):
     Raises:
         ValueError: if the widths differ or there are no documents.
     """
+    import torch  # here, for who imports this module to fuse rankings needs none
+
     queries, documents = np.asarray(queries), np.asarray(documents)
     if queries.ndim != 2 or documents.ndim != 2 or queries.shape[1] != documents.shape[1] or not len(documents):
         raise ValueError(
@@ -38,6 +39,8 @@ def dense_search(queries, documents, k=100, chunk=16_384, device="cpu"):
 
 
 def _search_block(asked, documents, k, chunk):
+    import torch
+
     scores = torch.empty(len(asked), 0, device=asked.device)
     positions = torch.empty(len(asked), 0, dtype=torch.int64, device=asked.device)
     for start in range(0, len(documents), chunk):

@@ -34,8 +34,7 @@ class LexicalIndex:
     def __init__(self, documents, k1=K1, b=B, stop_words="en", stemmer="english"):
         if bm25s is None:
             raise ImportError("Expected bm25s and PyStemmer for search by words, found them not: install both.")
-        self.stop_words = stop_words
-        self.stemmer = None if stemmer is None else Stemmer.Stemmer(stemmer)
+        self._read_words_as(stop_words, stemmer)
         tokens = self._tokenize(documents)
         if not tokens.vocab or not any(len(ids) for ids in tokens.ids):
             raise ValueError(f"Expected words in the documents, got none in {len(documents)} texts.")
@@ -43,6 +42,22 @@ class LexicalIndex:
         self.known = frozenset(tokens.vocab)
         self.index = bm25s.BM25(method="lucene", k1=k1, b=b)
         self.index.index(tokens, show_progress=False)
+
+    @classmethod
+    def of(cls, index, stop_words="en", stemmer="english"):
+        """Returns the search over a `bm25s.BM25` that holds documents already.
+
+        Args:
+            stop_words, stemmer: what its documents were read with.
+        """
+        search = cls.__new__(cls)
+        search._read_words_as(stop_words, stemmer)
+        search.size, search.known, search.index = index.scores["num_docs"], index.vocab_dict, index
+        return search
+
+    def _read_words_as(self, stop_words, stemmer):
+        self.stop_words = stop_words
+        self.stemmer = None if stemmer is None else Stemmer.Stemmer(stemmer)
 
     def search(self, queries, k=DEPTH):
         """Returns the `Ranking` of queries, `list[str]`; it ends where documents share no word with the query.

@@ -5,7 +5,6 @@ with 77 % of its retrieval quality.
 """
 
 import numpy as np
-from scipy.stats import spearmanr
 
 SHORT_WORDS = 12
 RANDOM_PAIRS = 100_000
@@ -18,7 +17,7 @@ def sts_spearman(first, second, scores):
         first, second (`float (n, D)`): vectors of the sentences of n pairs.
         scores (`float (n,)`): likeness of the pairs.
     """
-    return float(spearmanr((unit_length(first) * unit_length(second)).sum(axis=1), scores).statistic)
+    return _spearman((unit_length(first) * unit_length(second)).sum(axis=1), scores)
 
 
 def evaluate_sts(encode, pairs):
@@ -55,7 +54,7 @@ def teacher_agreement(student, teacher, texts, pairs=RANDOM_PAIRS, seed=0):
     student, teacher = unit_length(student), unit_length(teacher)
     left, right = random_pairs(len(texts), pairs, seed)
     ours, theirs = ((v[left] * v[right]).sum(axis=1) for v in (student, teacher))
-    report = {"pair_spearman": float(spearmanr(ours, theirs).statistic), "pairs": len(left), "texts": len(texts)}
+    report = {"pair_spearman": _spearman(ours, theirs), "pairs": len(left), "texts": len(texts)}
     report |= dict.fromkeys(("cosine", "cosine_short", "cosine_long"))
     if student.shape == teacher.shape:
         cosines = (student * teacher).sum(axis=1, dtype=np.float64)
@@ -70,6 +69,12 @@ def random_pairs(n, pairs, seed=0):
     draw = np.random.default_rng(seed)
     left = draw.integers(0, n, pairs)
     return left, (left + draw.integers(1, n, pairs)) % n
+
+
+def _spearman(first, second):
+    from scipy.stats import spearmanr  # here, for `unit_length` needs none of it
+
+    return float(spearmanr(first, second).statistic)
 
 
 def unit_length(vectors):

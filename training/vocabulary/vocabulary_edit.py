@@ -33,7 +33,10 @@ from traceformers.training.vocabulary.ngram_counts import (
 )
 
 # Made from the old table, or of no use to the new one.
-STALE = ("*.onnx", "*.pt2", "*.ts", "onnx", "torch-export", "torchscript", "openvino", "checkpoint-*", "*.half")
+STALE = (
+    *("*.onnx", "*.pt2", "*.ts", "onnx", "torch-export", "torchscript", "openvino", "checkpoint-*", "*.half"),
+    *("encoder_snapshot.json", "student_doubt.safetensors", "metrics.json"),
+)
 MOST_FITTED = 20_000
 RIDGE = 1e-3  # of the mean variance of a direction of the teacher's vectors
 HISTORY = "vocabulary_edits.json"

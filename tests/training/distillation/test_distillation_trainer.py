@@ -142,14 +142,22 @@ def test_evaluation_and_the_finished_student_agree(data, tmp_path):
 
 
 def test_a_folder_of_this_machine_is_not_published(data, monkeypatch):
-    assert build_student(data).config.teacher_name == "teacher"
+    assert build_student(data).config.teacher_name is None
+    monkeypatch.setitem(data.about_teacher, "teacher", "/not/there/all-MiniLM-L6-v2")
+    assert build_student(data).config.teacher_name is None
     monkeypatch.setattr(data.student, "documents", "teacher")
-    assert build_student(data).config.teacher_name == data.about_teacher["teacher"]
+    with pytest.raises(ValueError, match="got /not/there/all-MiniLM-L6-v2. Give the Hub id"):
+        build_student(data)
     monkeypatch.setattr(data.arguments, "teacher_name", "user/teacher")
     assert build_student(data).config.teacher_name == "user/teacher"
     monkeypatch.setattr(data.arguments, "teacher_name", "package:teacher")
     with pytest.raises(ValueError, match="Give the Hub id of the same model: --teacher_name"):
         build_student(data)
+    monkeypatch.setattr(data.student, "documents", "student")
+    assert build_student(data).config.teacher_name == "package:teacher"
+    monkeypatch.setattr(data.arguments, "teacher_name", None)
+    monkeypatch.setitem(data.about_teacher, "teacher", "user/other")
+    assert build_student(data).config.teacher_name == "user/other"
 
 
 def test_heldout_texts_of_different_numbers_are_refused(data):

@@ -15,9 +15,14 @@ from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 
 from traceformers.modeling.ngram_encoder.modeling_ngram_encoder import NgramEncoderModel
+from traceformers.modeling.ngram_encoder.ngram_runtime import NgramRuntime
 from traceformers.run_scripts import run_distillation
 from traceformers.tokenization.ngram.tokenization_ngram import NgramTokenizer
+from traceformers.training.distillation import distillation_run
 from traceformers.training.distillation.teacher import DEFAULT_TEACHER, load_teacher
+from traceformers.training.evaluation.document_map import DocumentMap
+from traceformers.training.evaluation.encoder_monitor import TextFigures
+from traceformers.training.evaluation.student_doubt import StudentDoubt
 from traceformers.training.tensor_files import write_tensors
 
 CONFIG = {
@@ -213,6 +218,54 @@ def test_every_variant_trains_and_is_saved(config, tmp_path, corpus, overrides):
     metrics = run_distillation.main(arguments)
     assert np.isfinite(metrics["train"]["loss"])
     assert agreement(tmp_path / "model", corpus)[0] == pytest.approx(metrics["eval"]["cosine"], abs=5e-3)
+
+
+def test_the_doubt_of_held_out_texts_goes_with_the_model(run, corpus):
+    folder = run[0] / "model"
+    doubt = StudentDoubt.load(folder / "student_doubt.safetensors")
+    runtime = NgramRuntime.from_pretrained(folder)
+    vectors, doubts = doubt.ask(TextFigures(runtime), heldout(corpus))
+    np.testing.assert_allclose(vectors, runtime.encode(heldout(corpus)), atol=1e-6)
+    teacher = SentenceTransformer(corpus["teacher"], device="cpu").encode(heldout(corpus))
+    assert doubts.mean() == pytest.approx(1 - (vectors * teacher).sum(1).mean(), rel=0.3)
+    assert doubt.quantiles[0] <= doubt.threshold(0.2) <= doubt.quantiles[-1]
+
+
+def test_a_document_map_is_saved_and_used(config, corpus, tmp_path):
+    arguments = [config, "--output_dir", str(tmp_path), "--num_train_epochs", "1", "--document_map", "true"]
+    run_distillation.main([*arguments, "--documents", "teacher", "--teacher_name", corpus["teacher"]])
+    folder, texts = tmp_path / "model", heldout(corpus)
+    assert json.loads((folder / "config.json").read_text())["document_map"]
+    assert not json.loads((tmp_path / "training_model" / "config.json").read_text())["document_map"]
+    document_map = DocumentMap.load(folder / "document_map.safetensors")
+    teacher = SentenceTransformer(corpus["teacher"], device="cpu").encode(texts)
+    model = SentenceTransformer(str(folder), trust_remote_code=True, device="cpu")
+    documents, queries = model.encode_document(texts), model.encode_query(texts)
+    np.testing.assert_allclose(documents, document_map(teacher), atol=1e-4)
+    wanted = teacher @ teacher.T
+    assert ((queries @ documents.T - wanted) ** 2).mean() < ((queries @ teacher.T - wanted) ** 2).mean()
+
+
+def test_a_run_on_the_cpu_loads_its_teacher_there(config, corpus, tmp_path, monkeypatch):
+    asked = []
+
+    def loading(*args, device=None, **options):
+        asked.append(device)
+        return load_teacher(*args, device="cpu", **options)
+
+    monkeypatch.setattr(distillation_run, "load_teacher", loading)
+    arguments = [config, "--output_dir", str(tmp_path), "--num_train_epochs", "1"]
+    run_distillation.main(arguments)
+    assert asked == ["cpu"]
+
+
+def test_a_teacher_in_a_folder_is_said_to_be_unnamed(config, corpus, tmp_path, capsys):
+    arguments = [config, "--output_dir", str(tmp_path), "--num_train_epochs", "1"]
+    run_distillation.main(arguments)
+    assert "will name no teacher" in capsys.readouterr().out
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["teacher_name"] is None
+    with pytest.raises(ValueError, match="Give the Hub id of the same model: --teacher_name"):
+        run_distillation.main([*arguments, "--documents", "teacher"])
 
 
 def test_a_search_sets_the_rates_of_the_run(config, tmp_path):

@@ -227,12 +227,15 @@ def test_the_edited_folder_holds_all_but_what_the_old_table_made(tmp_path, embed
     folder = saved(tmp_path / "model", trained(embeddings, rotation).fold("int8"))
     (folder / "README.md").write_text("a card")
     (folder / "model.onnx").write_bytes(b"old")
+    for name in ("encoder_snapshot.json", "student_doubt.safetensors", "metrics.json"):
+        (folder / name).write_text("{}")
     for name in ("checkpoint-5", "onnx", "torch-export", "torchscript"):
         (folder / name).mkdir()
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     tokenizer, forms = load_forms(folder)
     left_out = save_forms(folder, tmp_path / "out", forms, tokenizer.vocabulary, tokenizer, {"added": 0})
-    assert sorted(left_out) == ["checkpoint-5", "model.onnx", "onnx", "torch-export", "torchscript"]
+    stale = "checkpoint-5 encoder_snapshot.json metrics.json model.onnx onnx student_doubt.safetensors torch-export"
+    assert sorted(left_out) == [*stale.split(), "torchscript"]
     assert (tmp_path / "out" / "README.md").read_text() == "a card"
     assert not (tmp_path / "out" / "model.onnx").exists() and not (tmp_path / "out.half").exists()
     assert before == {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
