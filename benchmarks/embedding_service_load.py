@@ -119,7 +119,8 @@ def measure(process, port, bodies, concurrency, seconds, texts_per_request):
 
 def encode_microseconds(model, texts, texts_per_request):
     """Returns the median microseconds of one request's texts through the encoder alone, without a cache."""
-    from traceformers.apps.serve.query_encoder import QueryEncoder, model_folder  # not in the clients' process
+    from traceformers.apps.serve.query_encoder import QueryEncoder  # not in the clients' process
+    from traceformers.training.model_files import model_folder
 
     encoder, took = QueryEncoder(model_folder(model), cache_size=0), []
     for first in range(0, min(len(texts), 2000), texts_per_request):

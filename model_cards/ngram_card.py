@@ -31,7 +31,9 @@ OWN_MODES = ("symmetric", "asymmetric")
 
 
 def retrieval_rows(report, names=(), part="test"):
-    """Returns {"sets": [name], "rows": [{"label", "mode", "own", "cells": [{"ndcg", "retention"}], "mean"}]} of a report.
+    """Returns {"sets": [name], "rows": [row]} of a report.
+
+    A row is {"label", "mode", "own", "cells": [{"ndcg", "retention"}], "mean"}.
 
     Args:
         report: `retrieval_report.json`.
@@ -63,7 +65,7 @@ def _own_system(report, names):
 
 
 def metadata_of(facts):
-    """Returns the YAML block at the top of the card, with a model-index of this model's figures, which the Hub shows."""
+    """Returns the YAML block at the top of the card, with a model-index, which the Hub shows, of this model alone."""
     results = [
         EvalResult(
             task_type="feature-extraction",

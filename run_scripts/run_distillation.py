@@ -8,10 +8,13 @@ The same on all GPUs of a machine:
 On a CPU, THP_MEM_ALLOC_ENABLE=1 in the environment (large pages for torch) halves the time of a step.
 Go on after an interruption, of the teacher's pass or of the training: the same command with
     --resume_from_checkpoint auto
+Documents by the teacher, queries by the student, with a linear map of the documents' vectors that suits its queries:
+    ... --documents teacher --document_map true
 
 The output folder receives run.yaml, metrics.json, trainer_state.json, pictures, checkpoints, model/ (folded weights,
-tokenizer, what sentence-transformers needs, code, and what tells which queries a teacher had better answer, as they go
-to the Hub) and training_model/ (unfolded, to train on). Arguments are read from the YAML file, then from the command line.
+tokenizer, what sentence-transformers needs, code, and what tells which queries the teacher had better answer, as they
+go to the Hub) and training_model/ (unfolded, to train on). Arguments are read from the YAML file, then from the command
+line.
 """
 
 import sys

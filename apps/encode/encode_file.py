@@ -90,12 +90,11 @@ class TeacherEncoder:
     def encode(self, texts):
         """Returns the vectors of documents, float32 (B, D)."""
         vectors = self.teacher.encode_documents(texts)
-        if self.dimension == vectors.shape[1]:
-            return vectors
-        vectors = vectors[:, : self.dimension]
-        return (
-            vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12) if self.normalize else vectors
-        )
+        if self.dimension < vectors.shape[1]:
+            vectors = vectors[:, : self.dimension]
+            if self.normalize:
+                vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors
 
 
 def document_encoder(folder, device="cpu", precision=None, threads=1, dimension=None):
@@ -110,8 +109,8 @@ def document_encoder(folder, device="cpu", precision=None, threads=1, dimension=
         return load_encoder(folder, device, precision, threads, dimension)
     if precision is not None:
         raise ValueError(
-            f"Expected no precision for documents, which the teacher of {folder} encodes, got {precision}. It is of the "
-            "student's table: leave it out."
+            f"Expected no precision for documents, which the teacher of {folder} encodes, got {precision}. "
+            "It is of the student's table: leave it out."
         )
     return TeacherEncoder(folder, device, dimension)
 

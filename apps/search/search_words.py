@@ -56,9 +56,14 @@ def write_word_index(folder, texts, rows, language="english"):
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True)
     tokenizer = Tokenizer(stopwords=_stop_words(language), stemmer=_stemmer(language))
-    ids = tokenizer.tokenize(texts, length=len(rows), show_progress=False, return_as="ids", update_vocab=True)
+    ids = tokenizer.tokenize(
+        texts, length=len(rows), show_progress=False, return_as="ids", update_vocab=True, allow_empty=False
+    )
+    words = tokenizer.get_vocab_dict()
+    if not words:  # which bm25s cannot hold: as if each document were one word that nobody asks for
+        ids, words = [[0]] * len(rows), {"": 0}
     index = bm25s.BM25(method="lucene", k1=K1, b=B)
-    index.index((ids, tokenizer.get_vocab_dict()), show_progress=False)
+    index.index((ids, words), show_progress=False)
     index.save(half, show_progress=False)
     np.save(half / "rows.npy", rows, allow_pickle=False)
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The folder that goes to the Hub: weights, tokenizer, code, what sentence-transformers needs, ONNX, a snapshot, doubt."""
+"""The folder that goes to the Hub: weights, tokenizer, code, sentence-transformers' files, ONNX, snapshot, doubt."""
 
 from importlib.util import find_spec
 from itertools import islice

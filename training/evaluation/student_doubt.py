@@ -8,6 +8,11 @@ words of a text do not agree on cancels out in their mean, so a short vector is 
 query, fitted on any texts that both have encoded and the student was not trained on; grades are not needed. Without the
 figures, w and a alone are fitted (`fit_student_doubt`).
 
+Of four students of all-MiniLM-L6-v2, guess and truth had rank correlations of 0.42 to 0.52 on texts of up to 12 words
+that were not fitted (0.28 to 0.34 without the figures). What that is worth is less sharp: with a fifth of the queries
+at the teacher, four retrieval sets got back 0.32 to 0.37 of what the student loses (0.26 to 0.32 without the figures,
+0.20 at random, each +- 0.1), and the true distance in place of the guess no more than 0.35 to 0.47.
+
 A published folder holds such a guess with its quantiles over short texts, as queries are:
 
     doubt, figures = StudentDoubt.load(folder / FILE_NAME), TextFigures(NgramRuntime.from_pretrained(folder))

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import shutil
 import subprocess
 import sys
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 import typer
 from safetensors.numpy import load_file
+from sentence_transformers import SentenceTransformer
 from tiny_encoder_folder import DIMENSION, SHORT_DIMENSION, encoder_folder, some_texts
+from tiny_teacher import tiny_teacher
 from typer.testing import CliRunner
 
 from traceformers.apps.encode import encode_file as module
@@ -142,6 +145,34 @@ def test_settings_that_do_not_exist_are_told(texts, tmp_path, options, said):
     with pytest.raises(ValueError, match=said):
         encode_file(texts, encoder_folder(), output, **options)
     assert not output.exists()
+
+
+@pytest.mark.parametrize("documents", ["teacher", "student"])
+def test_documents_are_encoded_by_the_teacher_that_the_repository_names(run, texts, tmp_path, documents):
+    teacher = tiny_teacher(tmp_path / "teacher")
+    student = encoder_folder(documents=documents, teacher_name=teacher)
+    run(texts, "--model", student, "--documents", "--output", tmp_path / "v.npy")
+    expected = SentenceTransformer(teacher, device="cpu").encode(TEXTS, show_progress_bar=False)
+    np.testing.assert_allclose(read(tmp_path / "v.npy"), expected, atol=1e-5)
+    run(texts, "--model", student, "--documents", "--dimension", SHORT_DIMENSION, "--output", tmp_path / "short.npy")
+    short = expected[:, :SHORT_DIMENSION]
+    short = short / np.linalg.norm(short, axis=1, keepdims=True)
+    np.testing.assert_allclose(read(tmp_path / "short.npy"), short, atol=1e-5)
+    for options in ({"precision": "int8"}, {"monitor": True}):
+        with pytest.raises(ValueError, match="Expected"):
+            encode_file(texts, student, tmp_path / "v.npy", documents=True, **options)
+
+
+def test_documents_of_a_repository_without_a_teacher_are_the_students(texts, tmp_path):
+    encode_file(texts, encoder_folder(), tmp_path / "v.npy", documents=True)
+    np.testing.assert_array_equal(
+        read(tmp_path / "v.npy"), NgramRuntime.from_pretrained(encoder_folder()).encode(TEXTS)
+    )
+    unnamed = shutil.copytree(encoder_folder(), tmp_path / "unnamed")
+    config = json.loads((unnamed / "config.json").read_text())
+    (unnamed / "config.json").write_text(json.dumps({**config, "documents": "teacher"}))
+    with pytest.raises(ValueError, match="names none"):
+        encode_file(texts, unnamed, tmp_path / "w.npy", documents=True)
 
 
 def test_a_missing_model_is_told(texts, tmp_path):

@@ -31,6 +31,10 @@ def test_build_query_add_and_info(search, tmp_path):
     assert (first["rank"], first["id"], first["snippet"]) == (1, "corpus.txt:5", texts[4])
     assert len(others) == 2 and first["score"] > others[0]["score"]
     assert texts[4] in search("query", index, texts[4], "--word-weight", "1")
+    again = ("build", corpus, "--model", encoder_folder(), "--output-dir", index, "--mode", "hybrid")
+    search(*again, "--word-weight", "0")
+    assert json.loads(search("info", index))["word_weight"] == 0
+    assert first["encoded_by"] == "student"
     with open(corpus, "a") as file:
         file.write("a walrus in the water\n")
     assert search("add", index, corpus, "--remove-missing") == (

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,36 @@ def test_hnsw_finds_nearly_what_flat_finds(build, documents):
 def test_ivfpq_says_how_many_documents_it_needs(build, documents):
     with pytest.raises(ValueError, match=r"Expected at least 9984 documents .*got \d+.*--index flat"):
         build(documents, index="ivfpq")
+
+
+def test_ivfpq_finds_nearly_what_flat_finds_and_scores_it_by_whole_vectors(build, tmp_path, monkeypatch):
+    monkeypatch.setattr(search_vectors, "SMALLEST_IVFPQ", 1000)
+    documents = corpus(2000)
+    flat, codes = build(documents, "flat"), build(documents, "codes", index="ivfpq")
+    texts = list(documents.values())[::100]
+    exact, near = ([{r.id: r.score for r in results} for results in index.query(texts)] for index in (flat, codes))
+    assert np.mean([len(a.keys() & b.keys()) / len(a) for a, b in zip(exact, near, strict=True)]) > 0.9
+    for one, other in zip(exact, near, strict=True):
+        assert all(other[name] == pytest.approx(one[name], abs=1e-6) for name in one.keys() & other.keys())
+    done = codes.add(write_corpus(tmp_path / "more.jsonl", {"new": "red red walrus"}), remove=["d5"])
+    assert (done["added"], done["removed"]) == (1, 1)
+    assert codes.query(["red red walrus"], 1)[0][0].id == "new"
+
+
+@pytest.mark.slow
+def test_ivfpq_of_the_width_of_a_teacher_is_learnt_in_a_minute_and_loses_little():
+    draw = np.random.default_rng(0)
+    centres = draw.normal(size=(300, 384))
+    vectors = centres[draw.integers(0, 300, 12_000)] + 0.7 * draw.normal(size=(12_000, 384))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    queries, rows = vectors[:200] + 0.02 * draw.normal(size=(200, 384)).astype(np.float32), np.arange(12_000)
+    _, exact = search_vectors.nearest(search_vectors.make_index("flat", vectors, rows)[0], queries, 10)
+    started = time.process_time()
+    index, _ = search_vectors.make_index("ivfpq", vectors, rows)
+    assert time.process_time() - started < 120
+    _, candidates = search_vectors.nearest(index, queries, 10 * search_vectors.REFINED)
+    _, near = search_vectors.refined(candidates, vectors, queries, 10)
+    assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, near, strict=True)]) > 0.95
 
 
 def test_ivfpq_keeps_its_codes_when_it_grows_and_forgets_what_was_removed():
@@ -347,6 +378,32 @@ def test_asymmetric_search_takes_the_teacher_that_a_symmetric_repository_names(b
     one, other = (build(documents, f"by{i}", model, mode="asymmetric") for i, model in enumerate((student, copied)))
     assert found(one) == found(other)
     assert build(documents, "both", copied, mode="hybrid").manifest["documents_by"] == "student"
+
+
+def test_the_weight_of_words_is_recorded_and_can_be_overridden(build, tmp_path):
+    documents = corpus(60)
+    index = build(documents, mode="hybrid", word_weight=0.2)
+    assert index.manifest["word_weight"] == 0.2
+    given = [index.query(QUERIES, word_weight=weight) for weight in (0.2, 0.5, 0, 1)]
+    assert index.query(QUERIES) == given[0] and given[0] != given[1]
+    assert build(documents, mode="hybrid").manifest["word_weight"] == 0.2
+    assert build(documents, mode="hybrid", word_weight=0.5).query(QUERIES) == given[1]
+    assert given[2] == build(documents, "dense").query(QUERIES)
+    assert all("red" in result.snippet or "house" in result.snippet for result in given[3][0])
+    with pytest.raises(ValueError, match="--mode hybrid"):
+        build(documents, "plain", word_weight=0.3)
+    with pytest.raises(ValueError, match="0 to 1"):
+        build(documents, "more", mode="hybrid", word_weight=1.5)
+
+
+def test_fusion_is_the_sum_of_weighted_reciprocal_ranks(build):
+    index = build(corpus(30), mode="hybrid")
+    dense, lexical, both = (index.query(["red house"], 30, word_weight=weight)[0] for weight in (0, 1, 0.3))
+    expected = {}
+    for results, weight in ((dense, 0.7), (lexical, 0.3)):
+        for rank, result in enumerate(results, 1):
+            expected[result.id] = expected.get(result.id, 0) + weight / (60 + rank)
+    assert {result.id: pytest.approx(result.score, rel=1e-5) for result in both} == expected
 
 
 def test_the_precision_of_the_table_is_that_of_the_queries(build):

@@ -217,7 +217,7 @@ def test_documents_are_encoded_by_the_teacher_or_refused(tmp_path):
     documents = DocumentEncoder(folder, "cpu")
     with Server(create_app(QueryEncoder(folder), "tiny", documents)) as running:
         np.testing.assert_allclose(
-            running.vectors(texts, input_type="document"), documents.model.encode_document(texts), atol=1e-6
+            running.vectors(texts, input_type="document"), documents.teacher.encode_documents(texts), atol=1e-6
         )
         assert np.abs(running.vectors(texts) - running.vectors(texts, input_type="document")).max() > 0.1
     with Server(create_app(QueryEncoder(folder), "tiny", False)) as running:

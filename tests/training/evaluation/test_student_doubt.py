@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from distillation_corpus import random_texts
+from tiny_retrieval import CORPUS
 from tiny_student import tiny_student
 
 from traceformers.modeling.ngram_encoder.ngram_runtime import NgramRuntime
@@ -49,7 +49,8 @@ def test_vectors_of_other_texts_and_no_ridge_are_errors():
         fit_student_doubt(STUDENT, TEACHER, 0)
 
 
-TEXTS = random_texts(900, seed=2, longest=18)
+WORDS = sorted({word for title, text in CORPUS.values() for word in f"{title} {text}".lower().split()})
+TEXTS = [" ".join(DRAW.choice(WORDS, size)) for size in DRAW.integers(1, 19, 900)]
 
 
 @pytest.fixture(scope="module")
