@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from traceformers.training.evaluation.ranked_evaluation import DEPTH, Ranking, evaluate_ranking
+from traceformers.training.evaluation.ranking_metrics import paired_difference
 
 WEIGHTS = tuple(round(0.05 * i, 2) for i in range(21))
 CONSTANTS = (1, 3, 10, 30, 60)
@@ -80,10 +81,12 @@ def fuse(rankings, weights=None, k=60.0, depth=DEPTH):
 
 
 def tune_fusion(sets, dense, lexical, weights=WEIGHTS, constants=CONSTANTS, figure="ndcg@10"):
-    """Returns `(Fusion, score)`: the best on the dev queries of some sets, by the mean over sets.
+    """Returns `(Fusion, score)`: chosen on the dev queries of some sets, by the mean over sets.
 
-    Only dev queries (`RetrievalSet.part`) are looked at, so figures on test queries stay unseen. Of equally good
-    settings the one with the smaller lexical weight and the larger k wins.
+    The best constant k, and with it the least lexical weight that is within one paired standard error of the best one
+    (Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984, 3.4.3): dev queries are few,
+    and where words mislead, a large weight on them costs more than it gains elsewhere. Only dev queries
+    (`RetrievalSet.part`) are looked at, so figures on test queries stay unseen.
 
     Args:
         sets (`list[RetrievalSet]`): with all their queries.
@@ -99,12 +102,21 @@ def tune_fusion(sets, dense, lexical, weights=WEIGHTS, constants=CONSTANTS, figu
             parts.append((one.select(dev), dense_ranking.select(dev), lexical_ranking.select(dev)))
     if not parts:
         raise ValueError("Expected dev queries to choose the weight of the fusion on, got none: give larger sets.")
-    best, best_score = None, -np.inf
-    for k in sorted(constants, reverse=True):
-        for weight in sorted(weights):
-            fusion = Fusion(weight, k)
-            means = [np.nanmean(evaluate_ranking(s, fusion(d, w))[figure]) for s, d, w in parts]
-            score = float(np.mean(means))
-            if score > best_score + 1e-12:
-                best, best_score = fusion, score
-    return best, best_score
+    figures = {
+        (k, weight): [evaluate_ranking(s, Fusion(weight, k)(d, w))[figure] for s, d, w in parts]
+        for k in sorted(constants, reverse=True)
+        for weight in sorted(weights)
+    }
+    scores = {setting: float(np.mean([np.nanmean(one) for one in rows])) for setting, rows in figures.items()}
+    best = max(scores, key=scores.get)  # of equals the first: the larger k, the smaller weight
+    for weight in sorted(weights):
+        setting = best[0], weight
+        if scores[best] - scores[setting] <= _standard_error(figures[best], figures[setting]):
+            return Fusion(weight, best[0]), scores[setting]
+    raise AssertionError("the best setting is within its own error")
+
+
+def _standard_error(figures, others):
+    """Returns that of the mean over sets of the differences between two lists of figures, one array a set."""
+    errors = [paired_difference(one, other)[1] for one, other in zip(figures, others, strict=True)]
+    return float(np.sqrt(np.sum(np.square([error or 0.0 for error in errors]))) / len(errors))

@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from traceformers.datasets_scripts.retrieval.sts_pairs import load_sts_pairs
+from traceformers.modeling.ngram_encoder.ngram_runtime import NgramRuntime
 from traceformers.training.distillation.teacher import IDENTITY, POOLINGS, load_teacher
 from traceformers.training.evaluation.cascade import uncertainty_signals
 from traceformers.training.evaluation.cascade_evaluation import CascadeQueries, evaluate_cascade
 from traceformers.training.evaluation.document_map import FILE_NAME, DocumentMap
+from traceformers.training.evaluation.encoder_monitor import TextFigures
 from traceformers.training.evaluation.lexical_search import LexicalIndex
 from traceformers.training.evaluation.rank_fusion import tune_fusion
 from traceformers.training.evaluation.ranked_evaluation import dense_ranking, evaluate_ranking
 from traceformers.training.evaluation.retrieval_encoders import files_size, measure_texts_per_second, open_encoder
 from traceformers.training.evaluation.retrieval_report import MAIN, SystemResult, build_report, worst_queries
 from traceformers.training.evaluation.sts_agreement import evaluate_sts, sts_spearman, teacher_agreement
-from traceformers.training.evaluation.student_doubt import fit_student_doubt
+from traceformers.training.evaluation.student_doubt import fit_query_doubt, fit_student_doubt
 from traceformers.training.evaluation.text_vectors import cached_vectors, settings_fingerprint
 from traceformers.training.model_files import model_folder
 
@@ -151,7 +153,7 @@ def evaluate_systems(sets, plan):
             _check_width(name, asked, stored)
             found = {one.name: dense_ranking(asked[one.name], stored[one.name]) for one in sets}
             ours.append(_result(name, "asymmetric", sets, found, facts, base=ours[0]))
-            doubt = _doubt(plan, teacher, encoder)
+            doubt = _doubt(plan, teacher, encoder, name)
             cascades |= _cascade(sets, top, ours[-1], encoder, words, asked, doubt)
         results += ours
         if words:
@@ -182,11 +184,21 @@ def _hybrid(sets, dense, words):
     return _result(f"{dense.label} + {WORDS}", "hybrid", sets, rankings, facts, base=dense)
 
 
-def _doubt(plan, teacher, encoder):
-    """Returns the guess of a student's distances, fitted on the held-out texts, which no figure of retrieval is of."""
+def _doubt(plan, teacher, encoder, name):
+    """Returns (queries, their vectors) -> guessed distances, fitted on held-out texts, of which no figure is reported.
+
+    Of a folder that the runtime reads, what `search query --teacher-share` asks; of others a guess from vectors alone.
+    """
     if not plan.heldout:
         return None
-    return fit_student_doubt(encoder.encode_queries(plan.heldout), teacher(plan.heldout, "heldout"))
+    theirs = teacher(plan.heldout, "heldout")
+    config = student_config(name)
+    if config.get("model_type") == "ngram_encoder" and config.get("folded"):
+        figures = TextFigures(NgramRuntime.from_pretrained(name.removeprefix("runtime:")))
+        doubt = fit_query_doubt(figures, plan.heldout, theirs)
+        return lambda queries, vectors: doubt.ask(figures, queries)[1]
+    doubt = fit_student_doubt(encoder.encode_queries(plan.heldout), theirs)
+    return lambda queries, vectors: doubt(vectors)
 
 
 def _cascade(sets, top, student, encoder, words, asked, doubt):
@@ -194,7 +206,7 @@ def _cascade(sets, top, student, encoder, words, asked, doubt):
     for one in sets:
         unknown = encoder.unknown_share(one.queries) if encoder.unknown_share else None
         other = words.rankings[one.name] if words else None
-        guessed = doubt(asked[one.name]) if doubt else None
+        guessed = doubt(one.queries, asked[one.name]) if doubt else None
         signals = uncertainty_signals(student.rankings[one.name], unknown, other, guessed)
         figures = (result.figures[one.name][MAIN] for result in (student, top))
         queries[one.name] = CascadeQueries(signals, *figures, one.part("dev"))
