@@ -12,8 +12,9 @@ import tempfile
 from dataclasses import dataclass, field
 
 from traceformers.training.masked_lm.masked_metrics import masked_report
-from traceformers.training.masked_lm.mlm_arguments import DataArguments, MLMTrainingArguments, ModelArguments, parse_mlm
+from traceformers.training.masked_lm.mlm_arguments import DataArguments, MLMTrainingArguments, ModelArguments
 from traceformers.training.masked_lm.mlm_run import MLMData, build_model, build_trainer, split_report
+from traceformers.training.run_arguments import parse_run
 from traceformers.training.run_record import command_line, git_commit, write_json
 
 
@@ -32,7 +33,7 @@ class EvaluationArguments:
 
 def main(argv=None):
     """Evaluates what the arguments name; returns the figures."""
-    model_arguments, data_arguments, arguments = parse_mlm(
+    model_arguments, data_arguments, arguments = parse_run(
         sys.argv[1:] if argv is None else argv, __doc__, (ModelArguments, DataArguments, EvaluationArguments)
     )
     if model_arguments.model_name_or_path is None:
