@@ -19,7 +19,7 @@ from traceformers.training.evaluation.ranked_evaluation import dense_ranking, ev
 from traceformers.training.evaluation.retrieval_encoders import files_size, measure_texts_per_second, open_encoder
 from traceformers.training.evaluation.retrieval_report import MAIN, SystemResult, build_report, worst_queries
 from traceformers.training.evaluation.sts_agreement import evaluate_sts, sts_spearman, teacher_agreement
-from traceformers.training.evaluation.student_doubt import fit_query_doubt, fit_student_doubt
+from traceformers.training.evaluation.student_doubt import FEWEST_TEXTS, fit_query_doubt, fit_student_doubt
 from traceformers.training.evaluation.text_vectors import cached_vectors, settings_fingerprint
 from traceformers.training.model_files import model_folder
 
@@ -193,7 +193,8 @@ def _doubt(plan, teacher, encoder, name):
         return None
     theirs = teacher(plan.heldout, "heldout")
     config = student_config(name)
-    if config.get("model_type") == "ngram_encoder" and config.get("folded"):
+    readable = config.get("model_type") == "ngram_encoder" and config.get("folded")
+    if readable and len(plan.heldout) >= FEWEST_TEXTS:
         figures = TextFigures(NgramRuntime.from_pretrained(name.removeprefix("runtime:")))
         doubt = fit_query_doubt(figures, plan.heldout, theirs)
         return lambda queries, vectors: doubt.ask(figures, queries)[1]
