@@ -1,8 +1,8 @@
 """What follows the mean of rows, without torch: a linear map, a small network, or both, as in the model.
 
 The norm before the network is put into its weights: W norm(x) = (W' x - mean(x) W' 1) / deviation(x) + b', so that x is
-read once and never copied. A few texts go through a kernel of ours; from `FEWEST_FOR_BLAS` on the matrix products of
-numpy are faster, with the threads that its library takes (OMP_NUM_THREADS limits them).
+read once and never copied. One text or a batch take the same kernel, and no library starts threads of its own. numpy's
+matrix products take as long for a batch, and the arrays between them cost more than that.
 
 Axes: B texts, E width of the table, R width inside the network, D width of the result.
 """
@@ -15,10 +15,6 @@ try:
     import numba
 except ImportError:
     numba = None
-
-
-#: Texts from which on a matrix product of numpy is faster than the kernel.
-FEWEST_FOR_BLAS = 16
 
 
 class RhoLayers:
@@ -48,7 +44,7 @@ class RhoLayers:
         """
         weights = self.tensors
         out = pooled @ weights["linear.weight"].T + weights["linear.bias"] if self.has_linear else pooled.copy()
-        if self.has_network and compiled and len(pooled) < FEWEST_FOR_BLAS:
+        if self.has_network and compiled:
             down = weights["down.weight"], weights["down.bias"]
             _add_network(pooled, self.up, self.up_sums, self.up_bias, *down, self.epsilon, normalize, out)
             return out

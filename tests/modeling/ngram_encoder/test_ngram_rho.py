@@ -6,7 +6,7 @@ import torch
 
 from traceformers.modeling.ngram_encoder.configuration_ngram_encoder import NgramEncoderConfig
 from traceformers.modeling.ngram_encoder.modeling_ngram_encoder import Rho
-from traceformers.modeling.ngram_encoder.ngram_rho import FEWEST_FOR_BLAS, RhoLayers
+from traceformers.modeling.ngram_encoder.ngram_rho import RhoLayers
 
 SHAPES = {
     "network alone": {"rho": "mlp", "rho_hidden_size": 5},
@@ -26,7 +26,7 @@ def rho(request):
     return module, config
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, FEWEST_FOR_BLAS - 1, FEWEST_FOR_BLAS, 3 * FEWEST_FOR_BLAS + 1])
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 50])
 @pytest.mark.parametrize("compiled", [True, False])
 def test_layers_without_torch_equal_the_module(rho, number, compiled):
     module, config = rho
