@@ -16,7 +16,6 @@ from traceformers.tokenization.ngram.ngram_reference import ReferenceTokenizer
 from traceformers.tokenization.ngram.ngram_tables import fnv1a
 from traceformers.tokenization.ngram.ngram_vocabulary import NgramVocabulary, assemble
 
-numba = pytest.importorskip("numba")
 KERNELS = {fallback: KernelTokenizer(tiny_vocabulary(fallback)) for fallback in FALLBACKS}
 REFERENCES = {fallback: ReferenceTokenizer(tiny_vocabulary(fallback)) for fallback in FALLBACKS}
 LENGTHS = st.sampled_from([None, 1, 2, 3, 5, 512])

@@ -22,8 +22,6 @@ BATCH = ["More fun than New York city", "", "a b c d", "walking \u6771\u4eac 'ti
 
 @pytest.fixture(params=["numba", "python"])
 def tok(request):
-    if request.param == "numba":
-        pytest.importorskip("numba")
     return tiny_tokenizer(back_end=request.param)
 
 
@@ -245,8 +243,6 @@ for source in (folder, again):
     ],
 )
 def test_a_saved_folder_loads_without_our_package(tmp_path, absent, back_end):
-    if back_end == "numba":
-        pytest.importorskip("numba")
     tiny_tokenizer().save_pretrained(tmp_path / "first")
     assert_hub_folder_is_self_contained(tmp_path / "first")
     folders = {"folder": str(tmp_path / "first"), "again": str(tmp_path / "second")}

@@ -269,7 +269,6 @@ def test_a_teacher_in_a_folder_is_said_to_be_unnamed(config, corpus, tmp_path, c
 
 
 def test_a_search_sets_the_rates_of_the_run(config, tmp_path):
-    pytest.importorskip("optuna")
     arguments = [config, "--output_dir", str(tmp_path), "--num_train_epochs", "1", "--search_trials", "2"]
     metrics = run_distillation.main(arguments)
     best = metrics["search"]["parameters"]
