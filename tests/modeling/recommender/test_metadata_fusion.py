@@ -1,0 +1,135 @@
+"""Laws of the fused item vectors."""
+
+import pytest
+import torch
+
+from traceformers.modeling.recommender.configuration_bert4rec import Bert4RecConfig
+from traceformers.modeling.recommender.modeling_bert4rec import Bert4RecModel
+
+FEATURES = ["genre", "director", "writer", "title"]
+
+
+def tables(V=12):
+    """Returns tables for V ids; nothing is known of the three special ones, nor of the last."""
+    generator = torch.Generator().manual_seed(0)
+    known = torch.arange(V)
+    known = ((known >= 3) & (known < V - 1)).int()
+    return {
+        "genre_ids": torch.randint(0, 5, (V, 3), generator=generator) * known[:, None],
+        "director_ids": torch.randint(1, 4, (V,), generator=generator) * known,
+        "writer_ids": torch.randint(0, 6, (V, 2), generator=generator) * known[:, None],
+        "title_vectors": torch.randn(V, 7, generator=generator) * known[:, None],
+    }
+
+
+def make(fusion, features=tuple(FEATURES), **fields):
+    torch.manual_seed(0)
+    sizes = {"num_genres": 4, "max_genres": 3, "num_directors": 3, "num_writers": 5, "max_writers": 2}
+    config = Bert4RecConfig(
+        vocab_size=12, hidden_size=8, num_attention_heads=2, max_history=6, metadata_fusion=fusion,
+        metadata_features=list(features), title_embedding_size=7, **sizes, **fields,
+    )  # fmt: skip
+    model = Bert4RecModel(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None:
+            module.weight.data[module.padding_idx] = 0
+    if fusion != "none":
+        wanted = {f"{n}_vectors" if n == "title" else f"{n}_ids" for n in features}
+        model.set_item_metadata(**{name: table for name, table in tables().items() if name in wanted})
+    return model
+
+
+def test_gates_of_an_item_sum_to_one_and_are_what_its_vector_is_made_with():
+    model = make("gate")
+    ids = torch.arange(12)
+    gates = model.gates(ids)
+    assert gates.shape == (12, 5)
+    torch.testing.assert_close(gates.sum(1), torch.ones(12))
+    by_hand = (gates[:, :, None] * model.items.features(ids)).sum(1)
+    torch.testing.assert_close(model.items(ids), by_hand)
+
+
+def test_add_is_the_sum_of_what_each_source_says():
+    model, known = make("add"), tables()
+    items = model.items
+    for i in (0, 3, 7, 11):
+        genres = [items.genre_embeddings.weight[g] for g in known["genre_ids"][i] if g]
+        writers = [items.writer_embeddings.weight[w] for w in known["writer_ids"][i] if w]
+        expected = items.item_embeddings.weight[i] + items.title_projection(known["title_vectors"][i])
+        expected = expected + sum(genres) / max(1, len(genres)) + sum(writers) / max(1, len(writers))
+        if known["director_ids"][i]:
+            expected = expected + items.director_embeddings.weight[known["director_ids"][i]]
+        torch.testing.assert_close(items(torch.tensor([i]))[0], expected)
+
+
+def test_concat_is_a_linear_map_of_all_sources_side_by_side():
+    model = make("concat")
+    ids = torch.tensor([3, 5])
+    expected = model.items.fusion_layer(model.items.features(ids).flatten(1))
+    torch.testing.assert_close(model.items(ids), expected)
+
+
+@pytest.mark.parametrize("fusion", ["add", "concat", "gate"])
+@pytest.mark.parametrize("feature", FEATURES)
+def test_a_source_that_is_switched_off_has_no_weights_and_no_say(fusion, feature):
+    model = make(fusion, [name for name in FEATURES if name != feature])
+    assert not [name for name, _ in [*model.named_parameters(), *model.named_buffers()] if feature in name]
+    with pytest.raises(ValueError, match=f"Expected tables.*{feature}"):
+        model.set_item_metadata(**{name: table for name, table in tables().items() if name.startswith(feature)})
+
+
+@pytest.mark.parametrize("fusion", ["none", "add", "concat", "gate"])
+@pytest.mark.parametrize("shape", [(4,), (2, 3), (1, 0)])
+def test_vectors_of_a_batch_are_those_of_the_whole_catalogue(fusion, shape):
+    model = make(fusion)
+    ids = torch.randint(0, 12, shape)
+    torch.testing.assert_close(model.items(ids), model.items.all_items()[ids])
+
+
+@pytest.mark.parametrize("fusion", ["add", "concat", "gate"])
+def test_tables_are_saved_with_the_model(fusion, tmp_path):
+    model = make(fusion, output_embedding="fused")
+    model.save_pretrained(tmp_path)
+    again = Bert4RecModel.from_pretrained(tmp_path).eval()
+    ids = torch.tensor([[5, 9, 4]])
+    torch.testing.assert_close(again.next_item_scores(ids), model.next_item_scores(ids), rtol=0, atol=1e-6)
+
+
+def test_with_a_fused_output_two_items_never_seen_differ_by_what_is_known_of_them():
+    model = make("gate", output_embedding="fused")
+    model.items.extend(2)
+    model.items.set_metadata(genre_ids=[[1, 0, 0], [4, 2, 0]], director_ids=[1, 3], title_vectors=torch.randn(2, 7))
+    vectors = model.item_vectors()
+    assert vectors.shape == (14, 8)
+    assert torch.equal(model.items.item_embeddings.weight[12], model.items.item_embeddings.weight[13])
+    assert not torch.allclose(vectors[12], vectors[13])
+
+
+def test_there_are_no_gates_without_a_gate():
+    with pytest.raises(ValueError, match="gate"):
+        make("add").gates([3])
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("genre_ids", torch.full((12, 3), 5)),  # there are four genres
+        ("genre_ids", torch.zeros(12, 4)),
+        ("director_ids", torch.full((12,), -1)),
+        ("director_ids", torch.zeros(13)),
+        ("title_vectors", torch.zeros(12, 6)),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused(name, table):
+    with pytest.raises(ValueError, match=f"Expected {name} of shape"):
+        make("gate").set_item_metadata(**{name: table})
+
+
+def test_every_source_learns():
+    model = make("gate", output_embedding="fused").train()
+    ids = torch.arange(3, 12)[None, :6]
+    model(ids, labels=torch.full_like(ids, 7)).loss.backward()
+    still = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert not still
