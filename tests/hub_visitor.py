@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-OURS_AND_OPTIONAL = ("traceformers", "orjson", "msgspec", "cramjam", "numba", "flash_attn")
+OURS_AND_OPTIONAL = ("traceformers", "orjson", "msgspec", "cramjam", "numba", "faiss", "flash_attn")
 
 
 def outputs_of(source, tokenize, inputs, trust_remote_code, resave=None, **revision):

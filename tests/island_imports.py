@@ -10,7 +10,7 @@ import re
 import sys
 
 ALLOWED = {"torch", "numpy", "transformers", "tokenizers"}
-OPTIONAL = {"orjson", "msgspec", "cramjam", "numba", "flash_attn"}
+OPTIONAL = {"orjson", "msgspec", "cramjam", "numba", "faiss", "flash_attn"}
 # transformers scans text, not syntax: such a line is an import for it even inside a docstring.
 TEXT_IMPORT = re.compile(r"^\s*(?:from\s+\.\S*\s+import|import\s+\.)", re.MULTILINE)
 

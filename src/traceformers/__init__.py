@@ -8,8 +8,8 @@ family and registers the family's classes with the Auto classes: from then on
     >>> traceformers.RRWebBertConfig(hidden_size=64, num_attention_heads=4).model_type
     'rrweb_bert'
 
-A family is a sub-package of `traceformers.modeling` whose `__init__` holds `AUTO_CLASSES`, from the name of
-an Auto class to "module.Class". A new family needs no line here.
+A family is a sub-package of `traceformers.modeling` whose `__init__` holds `AUTO_CLASSES`: for each of its model
+types a mapping from the name of an Auto class to "module.Class". A new family needs no line here.
 """
 
 from importlib import import_module
@@ -21,20 +21,23 @@ __version__ = "0.1.0"
 def __getattr__(name):
     """Returns the public class `name`; an AttributeError says which names there are."""
     if not name.startswith("_"):
-        for auto_classes in _families():
-            if name in map(_class_name, auto_classes.values()):
-                return _register(auto_classes)[name]
+        for family in _families():
+            if name in _class_names(family):
+                return _register(family)[name]
     raise AttributeError(f"module 'traceformers' has no attribute {name!r}; it has {', '.join(__dir__())}")
 
 
 def __dir__():
     """Returns the public names of all families."""
-    names = {_class_name(path) for auto_classes in _families() for path in auto_classes.values()}
-    return sorted(names | {"__version__"})
+    return sorted({"__version__"}.union(*map(_class_names, _families())))
 
 
 def _class_name(path):
     return path.rpartition(".")[2]
+
+
+def _class_names(family):
+    return {_class_name(path) for auto_classes in family for path in auto_classes.values()}
 
 
 def _families():
@@ -44,21 +47,24 @@ def _families():
     return [import_module(f"traceformers.modeling.{name}").AUTO_CLASSES for name in names]
 
 
-def _register(auto_classes):
+def _register(family):
     """Returns {class name: class} of one family after registering each with its Auto class."""
     import transformers
 
-    classes = {}
-    for auto, path in auto_classes.items():
-        classes[auto] = getattr(import_module(path.rpartition(".")[0]), _class_name(path))
-    config_class = classes["AutoConfig"]
-    for auto, cls in classes.items():
-        if auto == "AutoConfig":
-            transformers.AutoConfig.register(cls.model_type, cls, exist_ok=True)
-        elif auto == "AutoTokenizer":
-            transformers.AutoTokenizer.register(config_class, slow_tokenizer_class=cls, exist_ok=True)
-        else:
-            getattr(transformers, auto).register(config_class, cls, exist_ok=True)
-    named = {cls.__name__: cls for cls in classes.values()}
+    named = {}
+    for auto_classes in family:
+        classes = {
+            auto: getattr(import_module(path.rpartition(".")[0]), _class_name(path))
+            for auto, path in auto_classes.items()
+        }
+        config_class = classes["AutoConfig"]
+        for auto, cls in classes.items():
+            if auto == "AutoConfig":
+                transformers.AutoConfig.register(cls.model_type, cls, exist_ok=True)
+            elif auto == "AutoTokenizer":
+                transformers.AutoTokenizer.register(config_class, slow_tokenizer_class=cls, exist_ok=True)
+            else:
+                getattr(transformers, auto).register(config_class, cls, exist_ok=True)
+        named |= {cls.__name__: cls for cls in classes.values()}
     globals().update(named)  # the next use is a plain attribute
     return named

@@ -8,6 +8,7 @@ import typer
 
 import traceformers
 from traceformers.apps.encode.encode_commands import encode
+from traceformers.apps.interactions.interactions_commands import app as interactions
 from traceformers.apps.search.search_commands import app as search
 from traceformers.apps.serve.serve_commands import serve
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 sessions = typer.Typer(help="rrweb session recordings.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(sessions, name="sessions")
 app.add_typer(search, name="search")
+app.add_typer(interactions, name="interactions")
 app.command()(encode)
 app.command()(serve)
 
