@@ -10,7 +10,7 @@ class EASEConfig(RecommenderConfig):
         l2 (`float`): lambda, what was added to the diagonal of the Gram matrix. Larger catalogues and denser data
             want more of it; choose it on validation data.
         recency (`float`): an item of the history with n newer ones counts (1 + n)^-recency. 0: all the same, as in the
-            paper; about 0.5 where the next item is asked for and the order is known.
+            paper; 0.5 to 1 where the next item is asked for and the order is known.
 
     Raises:
         ValueError: recency is below zero, or l2 not above it: without it the matrix of items that nobody chose has no

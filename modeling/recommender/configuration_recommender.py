@@ -4,6 +4,8 @@ from transformers import AutoConfig, PreTrainedConfig
 
 #: Ids below are special: [PAD], [MASK] and [UNK]. Item i of the tokenizer has the id FIRST_ITEM_ID + i.
 FIRST_ITEM_ID = 3
+#: Score of ids that are no items: below that of any item, and finite, as outputs of models are expected to be.
+NO_ITEM_SCORE = -1e9
 
 
 def is_int(value) -> bool:
@@ -74,4 +76,4 @@ RecommenderConfig.register_for_auto_class()
 if not __name__.startswith("transformers_modules."):
     AutoConfig.register(RecommenderConfig.model_type, RecommenderConfig, exist_ok=True)
 
-__all__ = ["FIRST_ITEM_ID", "RecommenderConfig", "is_int", "is_number"]
+__all__ = ["FIRST_ITEM_ID", "NO_ITEM_SCORE", "RecommenderConfig", "is_int", "is_number"]

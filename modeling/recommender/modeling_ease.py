@@ -21,7 +21,7 @@ from transformers.utils.generic import can_return_tuple
 
 from .bag_of_items import flat_item_sets, item_gram, placed_item_sets, recency_weights
 from .configuration_ease import EASEConfig
-from .configuration_recommender import FIRST_ITEM_ID
+from .configuration_recommender import FIRST_ITEM_ID, NO_ITEM_SCORE
 from .modeling_recommender import RecommenderOutput, RecommenderPreTrainedModel
 
 #: What fitting takes for each pair of items: the Gram matrix in float32, its factor and its inverse in float64.
@@ -122,7 +122,7 @@ class EASEModel(RecommenderPreTrainedModel):
         return model.eval()
 
     def next_item_scores(self, input_ids, attention_mask=None):
-        """Returns float32 scores (B, V) of sets of items (B, T); -inf for ids that are no items.
+        """Returns float32 scores (B, V) of sets of items (B, T); `NO_ITEM_SCORE` for ids that are no items.
 
         An empty history gets the numbers of users who have had each item.
         """
@@ -134,7 +134,7 @@ class EASEModel(RecommenderPreTrainedModel):
         empty = offsets[1:] == offsets[:-1]
         if bool(empty.any()):
             scores[empty] = self.counts.float()
-        scores[:, :FIRST_ITEM_ID] = -torch.inf
+        scores[:, :FIRST_ITEM_ID] = NO_ITEM_SCORE
         return scores
 
     def item_vectors(self):

@@ -23,7 +23,7 @@ from transformers.utils.generic import can_return_tuple
 
 from .bag_of_items import item_sets, placed_item_sets, recency_weights
 from .configuration_multivae import MultiVAEConfig
-from .configuration_recommender import FIRST_ITEM_ID
+from .configuration_recommender import FIRST_ITEM_ID, NO_ITEM_SCORE
 from .modeling_recommender import RecommenderOutput, RecommenderPreTrainedModel
 
 
@@ -121,13 +121,13 @@ class MultiVAEModel(RecommenderPreTrainedModel):
         return self.encoder_latent(torch.tanh(bags + self.encoder_bias)).chunk(2, dim=1)
 
     def decode(self, latent):
-        """Returns the logits of pi (B, V), float32, of latents (B, K); -inf for ids that are no items."""
+        """Returns the logits of pi (B, V), float32, of latents (B, K); `NO_ITEM_SCORE` for ids that are no items."""
         logits = self.decoder_items(torch.tanh(self.decoder_hidden(latent))).float()
-        logits[:, :FIRST_ITEM_ID] = -torch.inf
+        logits[:, :FIRST_ITEM_ID] = NO_ITEM_SCORE
         return logits
 
     def next_item_scores(self, input_ids, attention_mask=None):
-        """Returns float32 scores (B, V): the logits of pi at z = mu; -inf for ids that are no items.
+        """Returns float32 scores (B, V): the logits of pi at z = mu; `NO_ITEM_SCORE` for ids that are no items.
 
         An empty history is a row of zeros: it gets what the biases say, which comes near to popularity.
         """

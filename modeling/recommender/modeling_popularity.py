@@ -11,7 +11,7 @@ from transformers.utils.generic import can_return_tuple
 
 from .bag_of_items import item_counts
 from .configuration_popularity import PopularityConfig
-from .configuration_recommender import FIRST_ITEM_ID
+from .configuration_recommender import FIRST_ITEM_ID, NO_ITEM_SCORE
 from .modeling_recommender import RecommenderOutput, RecommenderPreTrainedModel
 
 
@@ -21,7 +21,7 @@ class PopularityModel(RecommenderPreTrainedModel):
     Example:
         >>> model = PopularityModel.fit([3, 4, 3, 5, 3], [0, 2, 4, 5])  # three histories
         >>> model.next_item_scores(torch.tensor([[4]])).tolist()
-        [[-inf, -inf, -inf, 3.0, 1.0, 1.0]]
+        [[-1000000000.0, -1000000000.0, -1000000000.0, 3.0, 1.0, 1.0]]
     """
 
     config_class = PopularityConfig
@@ -55,9 +55,9 @@ class PopularityModel(RecommenderPreTrainedModel):
         return model.eval()
 
     def next_item_scores(self, input_ids, attention_mask=None):
-        """Returns float32 scores (B, V), equal rows; -inf for ids that are no items."""
+        """Returns float32 scores (B, V), equal rows; `NO_ITEM_SCORE` for ids that are no items."""
         scores = self.counts.float()
-        scores[:FIRST_ITEM_ID] = -torch.inf
+        scores[:FIRST_ITEM_ID] = NO_ITEM_SCORE
         return scores.expand(len(input_ids), -1).clone()
 
     @can_return_tuple

@@ -13,14 +13,14 @@ Axes: M members, B users, V ids.
 
 import torch
 
-from .configuration_recommender import FIRST_ITEM_ID
+from .configuration_recommender import FIRST_ITEM_ID, NO_ITEM_SCORE
 
 METHODS = ("reciprocal_rank", "scores", "top_then")
 NORMALIZATIONS = ("zscore", "softmax")
 
 
 def fuse_scores(tables, unseen, method, weights, rank_constant=60.0, normalization="zscore", top_items=2):
-    """Returns float32 scores (B, V), finite for all items and -inf for ids that are no items.
+    """Returns float32 scores (B, V), finite for all items and `NO_ITEM_SCORE` for ids that are no items.
 
     Args:
         tables (list of float (B, V)): scores of the M members.
@@ -53,11 +53,11 @@ def weighted_sum(parts, weights):
 
 
 def with_the_rest_last(fused, unseen):
-    """Returns float32 scores (B, V): items not `unseen` are one below the least of the others, no items -inf."""
+    """Returns float32 scores (B, V): items not `unseen` are one below the least of the others."""
     lowest = fused.masked_fill(~unseen, torch.inf).amin(1, keepdim=True)  # (B, 1); inf where all were had
     lowest = torch.where(lowest.isinf(), 1.0, lowest)
     fused = torch.where(unseen, fused, lowest - 1).float()
-    fused[:, :FIRST_ITEM_ID] = -torch.inf
+    fused[:, :FIRST_ITEM_ID] = NO_ITEM_SCORE
     return fused
 
 
