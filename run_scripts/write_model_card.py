@@ -4,6 +4,8 @@ A run on the sample recordings:
     python run_scripts/write_model_card.py runs/tiny --about-data model_cards/about_samples.yaml
 A distilled n-gram encoder, with the figures of its evaluation:
     python run_scripts/write_model_card.py runs/student --report runs/eval/retrieval_report.json
+A recommender, with what the YAML says of the data:
+    python run_scripts/write_model_card.py runs/bert4rec --about-data about_data.yaml
 A run on recordings of your own, described in about_data.yaml in the data set's folder:
     python run_scripts/write_model_card.py runs/base --repo-id user/rrweb-bert-base --revision v1
 """
@@ -14,11 +16,12 @@ from pathlib import Path
 
 from traceformers.model_cards.card import MODEL, MissingFactError, read, write_card
 from traceformers.model_cards.ngram_card import write_ngram_card
+from traceformers.model_cards.recommender_card import KINDS, write_recommender_card
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run_dir", help="output folder of run_mlm.py or run_distillation.py")
+    parser.add_argument("run_dir", help="output folder of a run")
     parser.add_argument("--repo-id", help="where the model will be pushed, user/name (the folder itself)")
     parser.add_argument("--revision", help="tag or commit the snippet pins (v and the package's version)")
     parser.add_argument(
@@ -28,8 +31,11 @@ def main(argv=None):
     args = parser.parse_args(argv)
     try:
         config = Path(args.run_dir) / MODEL / "config.json"
-        if config.is_file() and read(config)["model_type"] == "ngram_encoder":
+        model_type = read(config)["model_type"] if config.is_file() else None
+        if model_type == "ngram_encoder":
             path = write_ngram_card(args.run_dir, args.repo_id, args.revision, args.about_data, args.report)
+        elif model_type in KINDS:
+            path = write_recommender_card(args.run_dir, args.repo_id, args.revision, args.about_data)
         else:
             path = write_card(args.run_dir, args.repo_id, args.revision, args.about_data)
         print(path)

@@ -19,6 +19,7 @@ CODE_FOLDERS = (
     "tokenization",
     "datasets_scripts",
     "training",
+    "spaces",
     "run_scripts",
     "metrics",
     "apps",

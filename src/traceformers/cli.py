@@ -9,6 +9,7 @@ import typer
 import traceformers
 from traceformers.apps.encode.encode_commands import encode
 from traceformers.apps.interactions.interactions_commands import app as interactions
+from traceformers.apps.recommend.recommend_commands import recommend
 from traceformers.apps.search.search_commands import app as search
 from traceformers.apps.serve.serve_commands import serve
 
@@ -25,6 +26,7 @@ app.add_typer(search, name="search")
 app.add_typer(interactions, name="interactions")
 app.command()(encode)
 app.command()(serve)
+app.command()(recommend)
 
 
 def _print_version(asked: bool):

@@ -1,0 +1,1 @@
+"""What to recommend to one user, and why: `traceformers recommend`."""

@@ -1,0 +1,178 @@
+"""Trains a recommender on what users chose, and tells how well it foretells what they choose next.
+
+Minutes on two cores, on the data in this package:
+    python run_scripts/run_recommender.py run_scripts/configs/recommender/bert4rec_movielens_small.yaml \\
+        --output_dir runs/bert4rec
+Interactions of your own, a table of users, items and times:
+    python run_scripts/run_recommender.py run_scripts/configs/recommender/sasrec_movielens_small.yaml \\
+        --data clicks.csv --user_column visitor --item_column product --time_column clicked --output_dir runs/clicks
+Models that are trained already, as one whose members are weighed by validation:
+    python run_scripts/run_recommender.py run_scripts/configs/recommender/ensemble_movielens_small.yaml \\
+        --members runs/bert4rec runs/sasrec runs/ease --output_dir runs/ensemble
+On all GPUs of a machine:
+    accelerate launch run_scripts/run_recommender.py run_scripts/configs/recommender/sasrec_ml1m.yaml ...
+Go on after an interruption: the same command with --resume_from_checkpoint auto
+
+The output folder receives run.yaml, metrics.json, trainer_state.json, pictures, checkpoints, and model/: weights,
+tokenizer, figures, card and code, as they go to the Hub. Arguments are read from the YAML file, then from the command
+line.
+"""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import yaml
+from accelerate import PartialState
+from transformers.trainer_utils import set_seed
+
+from traceformers.model_cards.recommender_card import write_recommender_card
+from traceformers.training.checkpoints import last_complete_checkpoint
+from traceformers.training.hardware import describe_hardware
+from traceformers.training.hub_folder import push_folder
+from traceformers.training.recommenders.board_summary import write_hyper_parameters
+from traceformers.training.recommenders.ensemble_run import build_ensemble
+from traceformers.training.recommenders.recommender_arguments import parse_recommender
+from traceformers.training.recommenders.recommender_run import (
+    CLOSED_FORMS,
+    RecommenderData,
+    build_model,
+    build_trainer,
+    fit_closed_form,
+    search,
+)
+from traceformers.training.recommenders.run_costs import RunCosts
+from traceformers.training.recommenders.split_evaluation import split_figures
+from traceformers.training.recommenders.training_pictures import save_pictures
+from traceformers.training.run_arguments import resolved_config
+from traceformers.training.run_record import command_line, git_commit, write_config, write_json
+
+CONFIGS = Path(__file__).resolve().parent / "configs" / "recommender"
+#: Arguments of the data that an ensemble's members are trained with too.
+OF_THE_DATA = (
+    "data data_format items_path missing_times duplicates user_column item_column time_column value_column protocol "
+    "eval_users validation_time test_time title_embeddings use_cpu seed"
+).split()
+
+
+def main(argv=None):
+    """Runs the training that the arguments describe; returns the content of metrics.json."""
+    # 1. Arguments
+    model_arguments, data_arguments, arguments = parse_recommender(sys.argv[1:] if argv is None else argv, __doc__)
+    output_dir = Path(arguments.output_dir)
+    commit = git_commit()  # of the code that is loaded now, whatever is committed while it runs
+    push, arguments.push_to_hub = arguments.push_to_hub, False  # once, at the end: not what is half trained
+    if model_arguments.member_configs and not model_arguments.members:
+        model_arguments.members = train_members(model_arguments.member_configs, data_arguments, arguments)
+
+    # 2. Data, settings found by a search
+    set_seed(arguments.seed)
+    data = RecommenderData(data_arguments, arguments.seed)
+    found = {}
+    if arguments.search_trials:
+        found["search"] = search(model_arguments, data, arguments)
+        for name, value in found["search"]["parameters"].items():
+            for group in (model_arguments, data_arguments, arguments):
+                if hasattr(group, name):
+                    setattr(group, name, value)
+    is_main, settings = PartialState().is_main_process, resolved_config(model_arguments, data_arguments, arguments)
+    if is_main:
+        write_config(output_dir / "run.yaml", settings)
+
+    # 3. Training, counting or choosing
+    costs, trainer, train_figures = RunCosts(), None, {}
+    if model_arguments.model_type in CLOSED_FORMS:
+        model, found["trials"] = fit_closed_form(model_arguments, data)
+    elif model_arguments.members:
+        model, found["ensemble"] = build_ensemble(model_arguments.members, data, arguments.device)
+    else:
+        trainer, train_figures = train(model_arguments, data, arguments)
+        model = trainer.accelerator.unwrap_model(trainer.model)
+    train_figures |= costs.figures()
+
+    # 4. Evaluation of all users: validation chose the model, the test is read here for the first time
+    model = model.to(arguments.device)
+    splits = {"eval": data.split.validation, "test": data.split.test}
+    batch_size, size = arguments.eval_batch_size, len(data.tokenizer)
+    figures = {name: split_figures(model, asked, data.split.train, size, batch_size) for name, asked in splits.items()}
+
+    # 5. Record, then the model folder
+    metrics = figures | {
+        "train": train_figures
+        | {
+            "parameters": model.num_parameters(),
+            "ranks": arguments.world_size,
+            "hardware": describe_hardware(),
+        },
+        "data": data.about,
+        "model_type": model_arguments.model_type,
+        **found,
+        "seed": arguments.seed,
+        "command": command_line(),
+        "git_commit": commit,
+    }
+    if is_main:
+        model.save_pretrained(output_dir / "model")
+        data.tokenizer.save_pretrained(output_dir / "model")
+        for folder in (output_dir, output_dir / "model"):
+            write_json(folder / "metrics.json", metrics)
+        if trainer is not None:
+            trainer.save_state()
+            save_pictures(output_dir, trainer.state.log_history)
+            reached = {f"{split}_{name}": figures[split][name] for split in splits for name in ("ndcg@10", "hr@10")}
+            write_hyper_parameters(trainer, settings, reached)
+        repository = arguments.hub_model_id or output_dir.name
+        write_recommender_card(output_dir, repository if push else None, about_data=data_arguments.about_data)
+        if push:
+            private = arguments.hub_private_repo is not False
+            push_folder(output_dir / "model", repository, private, tag=f"v{version('traceformers')}")
+    return metrics
+
+
+def train(model_arguments, data, arguments):
+    """Returns the `RecommenderTrainer` after training, the best model in it, and the figures of the training."""
+    resume = arguments.resume_from_checkpoint
+    if resume == "auto":
+        resume = last_complete_checkpoint(arguments.output_dir, arguments.world_size)
+    trainer = build_trainer(data, arguments, build_model(model_arguments, data))
+    result = trainer.train(resume_from_checkpoint=resume)
+    state = trainer.state
+    return trainer, {
+        "loss": result.training_loss,
+        "steps": state.global_step,
+        "epochs": state.epoch,
+        "histories": len(trainer.train_dataset),
+        "best_step": state.best_global_step,
+        "resumed_from": resume and Path(resume).name,
+    }
+
+
+def train_members(configs, data_arguments, arguments):
+    """Returns the folders of the models that some configs describe, trained on the data of this run where they are not.
+
+    Args:
+        configs (list of paths): files, or names of those beside this script.
+        data_arguments (`RecommenderDataArguments`), arguments (`RecommenderTrainingArguments`): of the ensemble.
+    """
+    folders = []
+    given = {name: value for name, value in resolved_config(data_arguments, arguments).items() if name in OF_THE_DATA}
+    for config in configs:
+        path = Path(config) if Path(config).is_file() else CONFIGS / config
+        folder = Path(arguments.output_dir) / "members" / path.stem
+        folders.append(str(folder))
+        if (folder / "metrics.json").is_file():
+            continue
+        member = yaml.safe_load(path.read_text(encoding="utf-8")) | given
+        if PartialState().is_main_process:
+            write_config(folder / "member.yaml", member)
+        PartialState().wait_for_everyone()
+        main([str(folder / "member.yaml"), "--output_dir", str(folder), "--resume_from_checkpoint", "auto"])
+        PartialState().wait_for_everyone()
+    return folders
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(f"run_recommender: {error}")

@@ -1,0 +1,59 @@
+import dataclasses
+
+import pytest
+import yaml
+from transformers import PreTrainedConfig
+
+from traceformers.training.evaluation.saved_recommender import CLASSES
+from traceformers.training.recommenders.recommender_arguments import (
+    MODEL_TYPES,
+    RecommenderModelArguments,
+    parse_recommender,
+)
+from traceformers.training.recommenders.recommender_run import recommender_class
+from traceformers.training.run_arguments import resolved_config
+
+#: Fields that follow from the data, or that nobody changes.
+FROM_DATA = set(
+    "vocab_size pad_token_id mask_token_id unk_token_id num_genres num_directors num_writers title_embedding_size "
+    "title_encoder title_encoder_revision layer_norm_eps".split()
+)
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES[:-1])  # those of an ensemble are found by validation
+def test_every_field_of_a_config_has_an_argument(model_type):
+    common = {each.name for each in dataclasses.fields(PreTrainedConfig)}
+    fields = {each.name for each in dataclasses.fields(recommender_class(model_type).config_class)}
+    given = {each.name for each in dataclasses.fields(RecommenderModelArguments)}
+    assert fields - common - FROM_DATA <= given
+
+
+def test_model_types_are_those_that_can_be_loaded():
+    assert set(MODEL_TYPES) == set(CLASSES)
+
+
+def test_what_is_not_given_is_left_to_the_config():
+    assert RecommenderModelArguments(hidden_size=8).config_fields() == {"hidden_size": 8}
+    assert RecommenderModelArguments(output_bias=False).config_fields() == {"output_bias": False}
+    assert RecommenderModelArguments(hidden_dropout_prob=0.0).config_fields() == {"hidden_dropout_prob": 0.0}
+
+
+def test_arguments_come_back_from_the_resolved_config(tmp_path):
+    # Trainer's own defaults, where ours are others: they must not be taken for "not given"
+    asked = [
+        "--logging_strategy",
+        "steps",
+        "--restore_callback_states_from_checkpoint",
+        "false",
+        "--max_grad_norm",
+        "1",
+    ]
+    asked += ["--output_bias", "false", "--l2", "1", "2", "--lr_scheduler_type", "linear", "--adam_beta2", "0.999"]
+    groups = parse_recommender(["--output_dir", str(tmp_path), "--use_cpu", "true", *asked])
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(resolved_config(*groups)))
+    again = parse_recommender([str(path)])
+    assert groups[:2] == again[:2]
+    for name in ("logging_strategy", "restore_callback_states_from_checkpoint", "max_grad_norm", "adam_beta2"):
+        assert getattr(again[2], name) == getattr(groups[2], name), name
+    assert again[2].logging_strategy == "steps" and again[2].lr_scheduler_type == "linear"

@@ -1,0 +1,1 @@
+"""Recommenders trained and evaluated: histories, splits, batches, trainer."""
