@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModel
 
 from .configuration_bert4rec import Bert4RecConfig
-from .modeling_sequential import SequentialRecommenderModel
+from .modeling_sequential import SequentialRecommenderModel, newest_columns
 
 
 class Bert4RecModel(SequentialRecommenderModel):
@@ -35,6 +35,7 @@ class Bert4RecModel(SequentialRecommenderModel):
 
     def next_item_row(self, input_ids, attention_mask):
         """Returns the rows with a mask after them; the encoder drops the oldest item where they are full then."""
+        input_ids, attention_mask = newest_columns(input_ids, attention_mask, self.config.max_history - 1)
         B, T = input_ids.shape
         ids = torch.cat([input_ids, input_ids.new_full((B, 1), self.config.mask_token_id)], 1)
         mask = torch.cat([attention_mask, attention_mask.new_ones(B, 1)], 1)

@@ -157,3 +157,10 @@ class SequentialRecommenderModel(RecommenderPreTrainedModel):
             old = self.output_bias.data
             least = old[FIRST_ITEM_ID:].min() if len(old) > FIRST_ITEM_ID else old.new_zeros(())
             self.output_bias = nn.Parameter(torch.cat([old, least.expand(n_new)]))
+
+
+def newest_columns(input_ids, attention_mask, count):
+    """Returns rows (B, T) and their mask, without the columns before the newest `count` where no row has padding."""
+    if input_ids.shape[1] <= count or not bool(attention_mask.all()):
+        return input_ids, attention_mask
+    return input_ids[:, -count:], attention_mask[:, -count:]
