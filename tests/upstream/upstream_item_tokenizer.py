@@ -33,12 +33,13 @@ class ItemTokenizerUpstreamTest(common.TokenizerTesterMixin, unittest.TestCase):
 
 #: These add tokens. Here a token is an item, and the model has to grow with it: `add_items`.
 ADDING = (
+    "test_added_tokens_serialization",
     "test_bos_token_with_add_bos_token_false",
     "test_bos_token_with_add_bos_token_true",
     "test_get_vocab",
     "test_save_and_load_tokenizer",
     "test_tokenize_special_tokens",
 )
-for name in ADDING:
-    test = getattr(ItemTokenizerUpstreamTest, name)
-    setattr(ItemTokenizerUpstreamTest, name, unittest.skip("by design tokens are items, added by add_items")(test))
+for _name in ADDING:
+    _test = getattr(ItemTokenizerUpstreamTest, _name)
+    setattr(ItemTokenizerUpstreamTest, _name, unittest.skip("by design tokens are items, added by add_items")(_test))
