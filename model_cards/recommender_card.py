@@ -94,6 +94,49 @@ def last_gates(run_dir):
     return dict(sorted(rows[-1].items(), key=lambda pair: -pair[1])) if rows else {}
 
 
+def known_of(config):
+    """Returns what a model of this config is told of a history, as the card says it."""
+    ids = "the ids of what was chosen before"
+    if _value(config, "metadata_fusion", "none") != "none":
+        return f"{ids} and what is known of the items ({', '.join(config['metadata_features'])})"
+    if any(member.get("metadata_fusion", "none") != "none" for member in _value(config, "members") or []):
+        return f"{ids} and, for some of its members, what is known of the items"
+    return f"nothing but {ids}"
+
+
+def members_of(metrics):
+    """Returns `{"alone", "how", "gain", "error", "rows": [{"name", "chosen", "value"}]}` of an ensemble's run, or None.
+
+    Args:
+        metrics: metrics.json.
+    """
+    if "ensemble" not in metrics:
+        return None
+    found = metrics["ensemble"]
+    chosen, singles = found["chosen"], found["validation_ndcg@10_of_members"]
+    return {
+        "alone": len(chosen["members"]) == 1,
+        "how": ", ".join(f"`{name}` {value}" for name, value in chosen["settings"].items()),
+        "gain": found["validation_gain_over_best_member"],
+        "error": found["standard_error"],
+        "rows": [
+            {"name": name, "chosen": place in chosen["members"], "value": singles[name]}
+            for place, name in enumerate(found["members"])
+        ],
+    }
+
+
+def duration(seconds):
+    """Returns a length of time in the unit that suits it.
+
+    >>> duration(3.2), duration(90), duration(9000)
+    ('3.2 seconds', '1.5 minutes', '2.5 hours')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} seconds"
+    return f"{seconds / 60:.1f} minutes" if seconds < 3600 else f"{seconds / 3600:.1f} hours"
+
+
 def metadata_of(facts):
     """Returns the YAML block at the top of the card, with a model-index that the Hub shows as results."""
     results = [
@@ -160,6 +203,8 @@ def read_recommender_facts(run_dir, repo_id=None, revision=None, about_data=None
         "table": figure_rows(metrics[split]),
         "slices": slice_rows(metrics[split]),
         "gates": last_gates(run_dir),
+        "known": known_of(config),
+        "members": members_of(metrics),
         "metrics": metrics,
         "data": metrics["data"],
         "source": _value(about, "source"),
@@ -194,7 +239,11 @@ def write_recommender_card(run_dir, repo_id=None, revision=None, about_data=None
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"thousands": "{:,}".format, "python": lambda value: json.dumps(value, ensure_ascii=False)}
+    environment.filters |= {
+        "thousands": "{:,}".format,
+        "duration": duration,
+        "python": lambda value: json.dumps(value, ensure_ascii=False),
+    }
     path = Path(run_dir) / MODEL / "README.md"
     path.write_text(environment.get_template("recommender.md.jinja").render(facts), encoding="utf-8")
     return path

@@ -1,8 +1,8 @@
 """Evaluates saved recommenders on one split: a table, a picture, and whether the differences are more than chance.
 
-    python run_scripts/evaluate_recommender.py --model bert4rec=runs/bert4rec/model --model ease=runs/ease/model \
+    python run_scripts/evaluate_recommender.py --model bert4rec=runs/bert4rec/model --model ease=runs/ease/model \\
         --data movielens-small --output-dir runs/comparison
-    python run_scripts/evaluate_recommender.py --model sasrec=runs/sasrec-{seed}/model --model ease=runs/ease/model \
+    python run_scripts/evaluate_recommender.py --model sasrec=runs/sasrec-{seed}/model --model ease=runs/ease/model \\
         --seed 1 --seed 2 --seed 3 --data ratings.csv --protocol A --output-dir runs/comparison
 
 Each target is ranked among all items the user has not had. Figures also by length of the history and by how often the
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from traceformers.datasets_scripts.interactions.reading_options import add_reading_options, reading_options
 from traceformers.training.evaluation.ranking_report import CUTS
 from traceformers.training.evaluation.recommender_comparison import MAIN, build_comparison, evaluate_saved
 from traceformers.training.evaluation.recommender_plots import draw_comparison
@@ -42,11 +43,11 @@ def parse(argv=None):
     )
     add("--seed", action="append", default=[], type=int, help="seeds of the models with {seed} in their name")
     add("--data", default="movielens-small", help="file or folder of interactions (movielens-small)")
-    add("--data-format", help="of the interactions; found by their look if not given")
-    for name in ("user", "item", "time", "value"):
-        add(f"--{name}-column", help=f"column of the {name}, for a CSV or Parquet file with other names")
+    add_reading_options(parser, "--data-format")
     add("--protocol", default="A", choices=PROTOCOLS, help="of the split, as in training (A)")
     add("--eval-users", type=int, help="as in training: users that protocol B asks in validation")
+    for name in ("validation", "test"):
+        add(f"--{name}-time", help="as in training: a date, seconds since 1970 or a rank, for protocol time")
     add("--part", default="test", choices=("validation", "test"), help="who is asked (test)")
     add("--k", action="append", type=int, help=f"cuts of the figures {CUTS}")
     add("--figure", default=MAIN, help=f"what systems are compared by ({MAIN})")
@@ -61,14 +62,15 @@ def main(argv=None):
     """Evaluates what the command line names; returns the comparison."""
     args = parse(argv)
     systems = named_models(args.model, args.seed)
-    columns = {f"{name}_column": getattr(args, f"{name}_column") for name in ("user", "item", "time", "value")}
     data = RecommenderData(
         RecommenderDataArguments(
             data=args.data,
             data_format=args.data_format,
             protocol=args.protocol,
             eval_users=args.eval_users,
-            **columns,
+            validation_time=args.validation_time,
+            test_time=args.test_time,
+            **reading_options(args),
         )
     )
     asked = getattr(data.split, args.part)

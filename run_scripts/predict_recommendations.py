@@ -1,7 +1,7 @@
 """Recommends items to all users of an interactions file: rows (user, item, rank, score), in the ids of the file.
 
     python run_scripts/predict_recommendations.py runs/bert4rec/model movielens-small --output recommendations.csv
-    python run_scripts/predict_recommendations.py user/model clicks.parquet --user-column visitor \
+    python run_scripts/predict_recommendations.py user/model clicks.parquet --user-column visitor \\
         --item-column product --time-column clicked --k 20 --released-until last-click --output rows.parquet
 
 What a user has had is left out. Rows come user by user in the order of the file, best first, and the file is whole or
@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from traceformers.datasets_scripts.interactions.read_interactions import read_interactions
+from traceformers.datasets_scripts.interactions.reading_options import add_reading_options, reading_options
 from traceformers.training.evaluation.recommendation_rows import (
     CHUNK_USERS,
     LAST_CLICK,
@@ -40,9 +41,7 @@ def parse(argv=None):
     add("model", help="folder or Hub id of a saved recommender")
     add("interactions", help="file or folder of interactions, or movielens-small")
     add("--output", required=True, help=".csv, .csv.gz or .parquet")
-    add("--format", help="of the interactions; found by their look if not given")
-    for name in ("user", "item", "time", "value"):
-        add(f"--{name}-column", help=f"column of the {name}, for a CSV or Parquet file with other names")
+    add_reading_options(parser)
     add("--k", type=int, default=10, help="items a user (10)")
     add("--include-seen", action="store_true", help="recommend what a user has had, too")
     add("--allow", metavar="FILE", help="text file of the only items to recommend, one id a line")
@@ -65,9 +64,7 @@ def main(argv=None):
         )
     writer = RowWriter(args.output)
     model = load_recommender(args.model, args.revision, args.device)
-    columns = {f"{name}_column": getattr(args, f"{name}_column") for name in ("user", "item", "time", "value")}
-    given = {name: column for name, column in columns.items() if column is not None}
-    interactions = read_interactions(args.interactions, args.format, **given)
+    interactions = read_interactions(args.interactions, args.format, **reading_options(args))
     histories, tokenizer = from_interactions(interactions)
 
     lists = {}

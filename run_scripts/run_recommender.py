@@ -50,8 +50,8 @@ from traceformers.training.run_record import command_line, git_commit, write_con
 CONFIGS = Path(__file__).resolve().parent / "configs" / "recommender"
 #: Arguments of the data that an ensemble's members are trained with too.
 OF_THE_DATA = (
-    "data data_format items_path missing_times duplicates user_column item_column time_column value_column protocol "
-    "eval_users validation_time test_time title_embeddings use_cpu seed"
+    "data data_format items_path missing_times duplicates user_column item_column time_column value_column "
+    "separator column_names encoding protocol eval_users validation_time test_time title_embeddings use_cpu seed"
 ).split()
 
 
@@ -61,6 +61,11 @@ def main(argv=None):
     model_arguments, data_arguments, arguments = parse_recommender(sys.argv[1:] if argv is None else argv, __doc__)
     output_dir = Path(arguments.output_dir)
     commit = git_commit()  # of the code that is loaded now, whatever is committed while it runs
+    if data_arguments.about_data and not Path(data_arguments.about_data).is_file():  # the card, at the end, reads it
+        raise FileNotFoundError(
+            f"Expected a YAML file of source, people and licence at {data_arguments.about_data}, found none. Correct "
+            "--about_data."
+        )
     push, arguments.push_to_hub = arguments.push_to_hub, False  # once, at the end: not what is half trained
     if model_arguments.member_configs and not model_arguments.members:
         model_arguments.members = train_members(model_arguments.member_configs, data_arguments, arguments)
@@ -126,7 +131,22 @@ def main(argv=None):
         if push:
             private = arguments.hub_private_repo is not False
             push_folder(output_dir / "model", repository, private, tag=f"v{version('traceformers')}")
+        print(summary_line(figures, output_dir))
     return metrics
+
+
+def summary_line(figures, output_dir):
+    """Returns one line of what a run reached.
+
+    >>> figures = {"ndcg@10": 0.0504, "hr@10": 0.1034, "users": 58}
+    >>> summary_line({"eval": figures, "test": figures}, "runs/x")
+    'validation NDCG@10 0.0504 HR@10 0.1034 (58 users), test NDCG@10 0.0504 HR@10 0.1034 (58 users) -> runs/x'
+    """
+    parts = [
+        f"{name} NDCG@10 {each['ndcg@10']:.4f} HR@10 {each['hr@10']:.4f} ({each['users']:,} users)"
+        for name, each in (("validation", figures["eval"]), ("test", figures["test"]))
+    ]
+    return f"{', '.join(parts)} -> {output_dir}"
 
 
 def train(model_arguments, data, arguments):
@@ -158,6 +178,10 @@ def train_members(configs, data_arguments, arguments):
     given = {name: value for name, value in resolved_config(data_arguments, arguments).items() if name in OF_THE_DATA}
     for config in configs:
         path = Path(config) if Path(config).is_file() else CONFIGS / config
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"Expected a config of a member at {config} or in {CONFIGS}, found none. Correct --member_configs."
+            )
         folder = Path(arguments.output_dir) / "members" / path.stem
         folders.append(str(folder))
         if (folder / "metrics.json").is_file():
@@ -174,5 +198,5 @@ def train_members(configs, data_arguments, arguments):
 if __name__ == "__main__":
     try:
         main()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"run_recommender: {error}")

@@ -55,8 +55,11 @@ def yaml_arguments(path):
     """Returns the `key: value` pairs of a YAML file as command-line arguments. A null value leaves its key out.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         ValueError: if the file holds anything but a mapping.
     """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"Expected a YAML file of `key: value` lines at {path}, found none. Correct the path.")
     values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     if not isinstance(values, dict):
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,7 @@ def command_line():
         launcher = ["torchrun", "--nproc_per_node", os.environ["LOCAL_WORLD_SIZE"]]
     elif "ACCELERATE_MIXED_PRECISION" in os.environ:
         launcher = ["accelerate", "launch", "--num_processes", "1"]
-    return " ".join([*launcher, *words])
+    return shlex.join([*launcher, *words])
 
 
 def _from(home, word):

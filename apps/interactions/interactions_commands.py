@@ -31,6 +31,9 @@ def interactions_report(
     separator: Annotated[
         str | None, typer.Option(help="Of a text table [default: guessed].", show_default=False)
     ] = None,
+    column_names: Annotated[
+        str | None, typer.Option(help="Of a text table without a header: user,item,time.", show_default=False)
+    ] = None,
     items_path: Annotated[
         str | None, typer.Option(help="Table with one row an item: title, year, genres ...", show_default=False)
     ] = None,
@@ -54,6 +57,7 @@ def interactions_report(
         time_column=time_column,
         value_column=value_column,
         separator=separator,
+        column_names=column_names.split(",") if column_names else None,
         items_path=items_path,
         missing_times=missing_times,
         duplicates=duplicates,

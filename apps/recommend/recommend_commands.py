@@ -5,6 +5,10 @@ from typing import Annotated
 
 import typer
 
+Column = Annotated[
+    str | None, typer.Option(help="Name of the column in INTERACTIONS [default: a common name].", show_default=False)
+]
+
 
 def recommend(
     model: Annotated[str, typer.Argument(help="Folder or Hub id of a saved recommender.", show_default=False)],
@@ -17,6 +21,13 @@ def recommend(
         typer.Option(help="Instead: file or folder of interactions, or movielens-small.", show_default=False),
     ] = None,
     user: Annotated[str | None, typer.Option(help="Whose history in INTERACTIONS.", show_default=False)] = None,
+    format: Annotated[
+        str | None, typer.Option(help="Of INTERACTIONS [default: told from its files].", show_default=False)
+    ] = None,
+    user_column: Column = None,
+    item_column: Column = None,
+    time_column: Column = None,
+    missing_times: Annotated[str, typer.Option(help="Rows without a time: error, drop or order.")] = "error",
     k: Annotated[int, typer.Option("--k", min=1, help="Number of items.")] = 10,
     include_seen: Annotated[bool, typer.Option("--include-seen", help="Items of the history, too.")] = False,
     released_until: Annotated[
@@ -37,7 +48,8 @@ def recommend(
     from traceformers.apps.recommend.user_history import history_of
     from traceformers.training.evaluation.saved_recommender import load_recommender
 
-    items = history_of(history, interactions, user)
+    columns = {"user_column": user_column, "item_column": item_column, "time_column": time_column}
+    items = history_of(history, interactions, user, format, missing_times=missing_times, **columns)
     loaded = load_recommender(model, revision, device)
     unknown = [item for item in items if item not in loaded.item_tokenizer]
     if unknown and len(unknown) < len(items):

@@ -89,6 +89,8 @@ def recommended_items(model, history, k=10, nearest=NEAREST, **options):
 def nearest_items(model, history_ids, token_ids, n=NEAREST):
     """Returns for each item the n items of a history with the greatest cosine, lists of `(token id, cosine)`.
 
+    Items with a cosine of zero or less are unlike and left out.
+
     Args:
         model (`RecommenderPreTrainedModel`), history_ids (`list[int]`), token_ids (`list[int]`), n (`int`).
     """
@@ -101,7 +103,7 @@ def nearest_items(model, history_ids, token_ids, n=NEAREST):
     cosines = unit[len(history_ids) :] @ unit[: len(history_ids)].T  # (items, history)
     order = np.argsort(-cosines, axis=1, kind="stable")[:, :n]
     return [
-        [(history_ids[place], float(row[place])) for place in places.tolist()]
+        [(history_ids[place], float(row[place])) for place in places.tolist() if row[place] > 0]
         for row, places in zip(cosines, order, strict=True)
     ]
 

@@ -3,13 +3,14 @@
 import numpy as np
 
 
-def history_of(words=None, interactions=None, user=None):
+def history_of(words=None, interactions=None, user=None, format=None, **reading):
     """Returns item ids, `list[str]`, oldest first.
 
     Args:
         words (`list[str]`, *optional*): ids with commas between them.
         interactions (`str`, *optional*): file or folder of interactions, or the name of a set.
         user (`str`, *optional*): whose history in the file; equal times stay in the order of the file.
+        format, **reading: of the file, see `read_interactions`.
 
     Raises:
         ValueError: neither or both are given, the history is empty, or there is no such user.
@@ -27,7 +28,7 @@ def history_of(words=None, interactions=None, user=None):
         return items
     from traceformers.datasets_scripts.interactions.read_interactions import read_interactions
 
-    found = read_interactions(interactions)
+    found = read_interactions(interactions, format, **reading)
     if user not in found.user_ids:
         raise ValueError(
             f"Expected a user of {interactions}, got {user!r}. It has {len(found.user_ids):,}, as "

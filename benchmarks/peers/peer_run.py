@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from peers.peer_task import write_task
 
+from traceformers.datasets_scripts.interactions.interaction_formats import detect_format
 from traceformers.datasets_scripts.interactions.read_interactions import read_interactions
 from traceformers.modeling.recommender.configuration_recommender import FIRST_ITEM_ID
 from traceformers.training.evaluation.next_item_ranks import rank_targets
@@ -39,6 +40,8 @@ class SharedData:
         self.protocol, self.scratch = protocol, Path(scratch)
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.file, self.data_format = Path(data), data_format
+        if data_format is None and self.file.exists():  # said to our run, too, whose config may name another
+            self.data_format = detect_format(self.file)
         if max_users:
             self.file, self.data_format = self.scratch / f"first-{max_users}.csv", "table"
             write_first_users(*from_interactions(read_interactions(data, data_format)), max_users, self.file)

@@ -73,6 +73,11 @@ def detect_format(path, has_columns=False, encoding=None):
 
 
 def read_raw(path, format, asked, separator, column_names, encoding):
+    if format in ("sasrec", "s3rec") and path.is_dir():
+        raise ValueError(
+            f"Expected a text file for the format {format!r}, got the folder {path}. Name a file in it, or the "
+            f"folder's own format, {detect_format(path)!r} by its files."
+        )
     if format == "seed":
         return read_seed_folder(path, asked)
     if format == "movielens":

@@ -1,5 +1,7 @@
 """Times and values as arrays of numbers: units, dates, ranks, and what is no number."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,6 +68,28 @@ def time_column(column, name):
     middle = float(np.median(known))
     divisor = next((divisor for least, divisor in TIME_UNITS if middle > least), 1.0)
     return times / divisor, "unix" if middle >= FIRST_UNIX_TIME else "order"
+
+
+def moment(value, name):
+    """Returns a moment as a float: a number as it is, of a date the seconds since 1970; None stays None.
+
+    Args:
+        value (`float`, `str` or None): a number, or a date in ISO 8601, in UTC if it names no zone.
+        name (`str`): of the argument, for errors.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if value is None or _is_number(value):
+        return None if value is None else float(value)
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise ValueError(
+            f"Expected {name} as a number in the unit of the times, seconds since 1970 or ranks, or as a date such as "
+            f"2026-11-20, got {value!r}. Correct it."
+        ) from error
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _dates(texts, name):

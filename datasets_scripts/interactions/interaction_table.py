@@ -19,7 +19,6 @@ ITEM_SCHEMA = pa.schema(
         ("writers", LIST),
     ]
 )
-TIME_KINDS = ("unix", "order", "none")
 
 
 @dataclass

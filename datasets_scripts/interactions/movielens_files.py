@@ -11,7 +11,12 @@ from importlib import metadata, util
 
 import pyarrow as pa
 
-from traceformers.datasets_scripts.interactions.interaction_columns import RawInteractions, raw_from_table, read_table
+from traceformers.datasets_scripts.interactions.interaction_columns import (
+    RawInteractions,
+    items_from_table,
+    raw_from_table,
+    read_table,
+)
 from traceformers.datasets_scripts.interactions.interaction_text import find_file, read_text, read_text_table
 from traceformers.datasets_scripts.interactions.item_columns import make_items_table, split_names
 
@@ -48,9 +53,7 @@ def read_movielens(folder):
     elif dat is not None:
         raw = raw_from_table(read_table(dat, "::", RATING_COLUMNS), str(dat), licence=NOT_TO_BE_PASSED_ON)
     elif table is not None:
-        raw = raw_from_table(
-            read_table(table), str(table), licence=LATEST if "ratings" in table.name else NOT_TO_BE_PASSED_ON
-        )
+        raw = _read_named_table(table)
     else:
         raise FileNotFoundError(
             f"Expected u.data, ratings.dat or ratings.csv in {folder}, found none. Name another folder, or a format."
@@ -69,6 +72,15 @@ def read_ratings_file(path):
     separator = "\t" if path.name.startswith("u.") else "::"
     table = read_table(path, separator, RATING_COLUMNS)
     return raw_from_table(table, str(path), files=[path], licence=NOT_TO_BE_PASSED_ON)
+
+
+def _read_named_table(path):
+    """Returns the `RawInteractions` of ratings.csv or interactions.csv; anyone's file may have such a name."""
+    held = read_table(path)
+    licence = LATEST if "movieId" in held.column_names else None
+    if licence is None and find_file(path.parent, "u.item", "movies.dat") is not None:
+        licence = NOT_TO_BE_PASSED_ON
+    return raw_from_table(held, str(path), licence=licence)
 
 
 def _read_u_item(path):
@@ -94,8 +106,7 @@ def _read_movies_dat(path):
 
 
 def _read_movies_csv(path):
-    table = read_text_table(path, ",", None, ENCODINGS)
-    return make_items_table(table.column("movieId"), table.column("title"), None, split_names(table.column("genres")))
+    return items_from_table(read_text_table(path, ",", None, ENCODINGS), str(path))
 
 
 def read_embedded():

@@ -1,7 +1,7 @@
 """Writes the canonical folder of interactions (interactions.parquet, items.parquet, about.json) from any known format.
 
     python datasets_scripts/interactions/prepare_interactions.py movielens-small --output-dir data/movielens-small
-    python datasets_scripts/interactions/prepare_interactions.py clicks.csv --user-column client --item-column sku \
+    python datasets_scripts/interactions/prepare_interactions.py clicks.csv --user-column client --item-column sku \\
         --min-user-interactions 5 --min-item-interactions 5 --output-dir data/clicks
 
 The formats are told apart by their files; README.md beside this script lists them, and what becomes of faulty rows.
@@ -11,10 +11,10 @@ import argparse
 import sys
 
 from traceformers.datasets_scripts.interactions.canonical_folder import write_canonical
-from traceformers.datasets_scripts.interactions.interaction_filters import DUPLICATES, filter_interactions
-from traceformers.datasets_scripts.interactions.interaction_formats import FORMATS
+from traceformers.datasets_scripts.interactions.interaction_filters import filter_interactions
 from traceformers.datasets_scripts.interactions.item_columns import metadata_coverage
-from traceformers.datasets_scripts.interactions.read_interactions import MISSING_TIMES, read_interactions
+from traceformers.datasets_scripts.interactions.read_interactions import read_interactions
+from traceformers.datasets_scripts.interactions.reading_options import add_reading_options
 
 
 def prepare(
@@ -62,15 +62,7 @@ def main(argv=None):
     add = parser.add_argument
     add("source", help="file, folder or movielens-small")
     add("--output-dir", required=True, help="folder to make")
-    add("--format", choices=FORMATS, help="told from the files if not given")
-    for role in ("user", "item", "time", "value"):
-        add(f"--{role}-column", help=f"name of the column of the {role}; a common name if not given")
-    add("--separator", help="of a text table; guessed if not given")
-    add("--column-names", type=lambda text: text.split(","), help="of a text table without a header: user,item,time")
-    add("--encoding", help="of a text table (utf-8)")
-    add("--items-path", help="table with one row an item: title, year, genres, directors, writers")
-    add("--missing-times", choices=MISSING_TIMES, default="error", help="rows without a time (error)")
-    add("--duplicates", choices=DUPLICATES, default="first", help="rows of the same user and item (first)")
+    add_reading_options(parser)
     add("--min-value", type=float, help="leave out rows below this value, and rows without one")
     add("--min-user-interactions", type=int, default=1, help="users with fewer rows are left out, in turns (1)")
     add("--min-item-interactions", type=int, default=1, help="items with fewer rows are left out, in turns (1)")

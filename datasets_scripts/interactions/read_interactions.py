@@ -8,7 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from traceformers.datasets_scripts.interactions.canonical_folder import read_canonical
-from traceformers.datasets_scripts.interactions.interaction_columns import items_from_table, raw_from_table, read_table
+from traceformers.datasets_scripts.interactions.interaction_columns import (
+    items_from_table,
+    plain,
+    raw_from_table,
+    read_table,
+)
 from traceformers.datasets_scripts.interactions.interaction_filters import drop_duplicates
 from traceformers.datasets_scripts.interactions.interaction_formats import detect_format, read_raw
 from traceformers.datasets_scripts.interactions.interaction_ids import id_texts
@@ -47,8 +52,8 @@ def read_interactions(
         separator (`str`, *optional*): of a text table; guessed from the first line by default.
         column_names (`list[str]`, *optional*): of a text table without a header.
         encoding (`str`, *optional*): of a text table; UTF-8 by default.
-        items_path (path, *optional*): a table with one row an item: title, year, genres, directors, writers; or
-            JSON, {item: [genre, ...]}.
+        items_path (path, *optional*): a table with one row an item: title, year, genres, directors, writers, its ids
+            in `item_column` or in a column of a common name; or JSON, {item: [genre, ...]}.
         missing_times (`str`): for rows without a time: "error", "drop" these rows, or "order": set all times aside,
             the order of the rows counts.
         duplicates (`str`): for rows of the same user and item: "first" or "last" in time is kept, or "all". A
@@ -83,12 +88,14 @@ def read_interactions(
         if format == "canonical":
             made = read_canonical(path)
             if items_path is not None:
-                made.items_table, made.untouched_items = align_items(_read_items(items_path, encoding), made.item_ids)
+                made.items_table, made.untouched_items = align_items(
+                    _read_items(items_path, encoding, None), made.item_ids
+                )
             return drop_duplicates(made, duplicates)
         name = path.name.partition(".")[0] or path.name
         raw = read_raw(path, format, asked, separator, column_names, encoding)
     if items_path is not None:
-        raw.items = _read_items(items_path, encoding)
+        raw.items = _read_items(items_path, encoding, item_column)
         raw.files.append(Path(items_path))
     return drop_duplicates(_interactions(raw, name, format, missing_times), duplicates)
 
@@ -144,10 +151,12 @@ def _interactions(raw, name, format, missing_times):
     return made
 
 
-def _read_items(path, encoding):
+def _read_items(path, encoding, item_column):
     if Path(path).name.removesuffix(".gz").endswith(".json"):
         return read_attributes(Path(path))
-    return items_from_table(read_table(path, None, None, encoding), str(path))
+    table = read_table(path, None, None, encoding)
+    named = item_column is not None and plain(item_column) in map(plain, table.column_names)
+    return items_from_table(table, str(path), item_column if named else None)
 
 
 def _sha256(path):

@@ -107,7 +107,8 @@ def load_title_vectors(path, items):
     folder = path if path.is_dir() else path.parent
     if not (folder / ABOUT).is_file() or not (folder / VECTORS).is_file():
         raise FileNotFoundError(
-            f"Expected {VECTORS} and {ABOUT} in {folder}, found not both. Write them with prepare_title_embeddings.py."
+            f"Expected a folder with {VECTORS} and {ABOUT}, found not both at {path}. Write them with "
+            "prepare_title_embeddings.py."
         )
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     vectors = _read(folder / VECTORS)

@@ -1,17 +1,29 @@
 """What BERT4Rec and SASRec have in common: a transformer over items, a loss over the catalogue, fused metadata."""
 
-from .configuration_recommender import RecommenderConfig
+from transformers.activations import ACT2FN
+
+from .configuration_recommender import RecommenderConfig, is_int, is_number
 
 METADATA_FUSIONS = ("none", "add", "concat", "gate")
 METADATA_FEATURES = ("genre", "director", "writer", "title")
 OUTPUT_EMBEDDINGS = ("item", "fused", "own")
 SEQUENTIAL_LOSSES = ("full", "sampled", "gbce")
+AT_LEAST_ONE = (
+    "max_history",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "num_negatives",
+)
+COUNTS = ("num_genres", "num_directors", "num_writers", "max_genres", "max_writers", "title_embedding_size")
 
 
 class SequentialRecommenderConfig(RecommenderConfig):
     """Configuration that `Bert4RecConfig` and `SASRecConfig` extend.
 
     Args:
+        max_history (`int`): newest items that are read, at least 1: each has a position of its own.
         hidden_size (`int`): width of items, states and queries.
         num_hidden_layers, num_attention_heads (`int`).
         intermediate_size (`int`, *optional*): of the feed-forward part; four times `hidden_size` by default.
@@ -62,11 +74,21 @@ class SequentialRecommenderConfig(RecommenderConfig):
     title_encoder_revision: str | None = None
 
     def __post_init__(self, **kwargs):
-        if self.intermediate_size is None:
+        if self.intermediate_size is None and is_int(self.hidden_size):
             self.intermediate_size = 4 * self.hidden_size
         if self.metadata_features is None:
             self.metadata_features = []
         super().__post_init__(**kwargs)
+        for name in AT_LEAST_ONE:
+            self._require(is_int(getattr(self, name)) and getattr(self, name) >= 1, name, "an integer of at least 1")
+        for name in COUNTS:
+            self._require(is_int(getattr(self, name)) and getattr(self, name) >= 0, name, "an integer of at least 0")
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+            rate = getattr(self, name)
+            self._require(is_number(rate) and 0 <= rate < 1, name, "a number from 0 to below 1")
+        t = self.gbce_calibration
+        self._require(is_number(t) and 0 <= t <= 1, "gbce_calibration", "a number from 0 to 1")
+        self._require(self.hidden_act in ACT2FN, "hidden_act", "an activation of transformers", 'use "gelu" or "relu"')
         for name, allowed in (
             ("loss", SEQUENTIAL_LOSSES),
             ("output_embedding", OUTPUT_EMBEDDINGS),
@@ -81,6 +103,8 @@ class SequentialRecommenderConfig(RecommenderConfig):
                 f"Expected hidden_size to be a multiple of num_attention_heads, got {self.hidden_size} and "
                 f"{self.num_attention_heads}. Change one of them."
             )
+        twice = len(set(self.metadata_features)) < len(self.metadata_features)
+        self._require(not twice, "metadata_features", "names that occur once", "leave out the repetitions")
         unknown = [name for name in self.metadata_features if name not in METADATA_FEATURES]
         if unknown:
             raise ValueError(

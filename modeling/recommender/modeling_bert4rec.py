@@ -9,7 +9,6 @@ Replicability Study of BERT4Rec" (Petrov, Macdonald, RecSys 2022, arXiv 2207.074
 """
 
 import torch
-from transformers import AutoModel
 
 from .configuration_bert4rec import Bert4RecConfig
 from .modeling_sequential import SequentialRecommenderModel, newest_columns
@@ -40,8 +39,3 @@ class Bert4RecModel(SequentialRecommenderModel):
         ids = torch.cat([input_ids, input_ids.new_full((B, 1), self.config.mask_token_id)], 1)
         mask = torch.cat([attention_mask, attention_mask.new_ones(B, 1)], 1)
         return ids, mask, torch.full((B, 1), T, device=ids.device)
-
-
-Bert4RecModel.register_for_auto_class("AutoModel")
-if not __name__.startswith("transformers_modules."):
-    AutoModel.register(Bert4RecConfig, Bert4RecModel, exist_ok=True)

@@ -43,14 +43,12 @@ class RecommenderOutput(ModelOutput):
     Arguments:
         loss (): with labels, the mean over what was asked.
         scores (B, V): of the next item.
-        gates (B, T, F): weights of the F sources of an item's vector, which sum to one.
-        hidden_states (B, T, H): of the last layer.
+        gates (B, T, F): weights of the F sources of an item's vector, which sum to one; on request.
     """
 
     loss: torch.FloatTensor | None = None
     scores: torch.FloatTensor | None = None
     gates: torch.FloatTensor | None = None
-    hidden_states: torch.FloatTensor | None = None
 
 
 class Recommendations(NamedTuple):
@@ -415,8 +413,10 @@ class RecommenderPreTrainedModel(PreTrainedModel):
     ) -> list[int]:
         """Return the token ids of new items, which the tokenizer and the model then know; ids of others do not change.
 
-        A model with metadata scores them by what it learned of their genres, director, writers and title; names that
-        its catalogue did not have say nothing to it. What another model does is said at its `_extend_items`.
+        A model with metadata whose `output_embedding` is "fused" scores them by what it learned of their genres,
+        director, writers and title; names that its catalogue did not have say nothing to it. With another
+        `output_embedding` metadata counts where they are in a history, and all new items have one score until the model
+        is trained on. What another model does is said at its `_extend_items`.
 
         Arguments:
             items: list of new item ids.

@@ -9,7 +9,6 @@ in "Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?" (Kleni
 """
 
 import torch
-from transformers import AutoModel
 
 from .configuration_sasrec import SASRecConfig
 from .modeling_sequential import SequentialRecommenderModel, newest_columns
@@ -35,14 +34,9 @@ class SASRecModel(SequentialRecommenderModel):
         """Returns the rows with [MASK] before them and their newest item asked; full rows push the [MASK] out."""
         input_ids, attention_mask = newest_columns(input_ids, attention_mask, self.config.max_history)
         B, T = input_ids.shape
-        if T == self.config.max_history and bool(attention_mask.all()):
+        if self.config.max_history == T and bool(attention_mask.all()):
             return input_ids, attention_mask, torch.full((B, 1), T - 1, device=input_ids.device)
         ids = torch.cat([input_ids.new_full((B, 1), self.config.mask_token_id), input_ids], 1)
         mask = torch.cat([attention_mask.new_ones(B, 1), attention_mask], 1)
         columns = torch.arange(T + 1, device=ids.device)
         return ids, mask, (mask.long() * columns).amax(1, keepdim=True)
-
-
-SASRecModel.register_for_auto_class("AutoModel")
-if not __name__.startswith("transformers_modules."):
-    AutoModel.register(SASRecConfig, SASRecModel, exist_ok=True)

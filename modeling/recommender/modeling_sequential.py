@@ -93,7 +93,15 @@ class SequentialRecommenderModel(RecommenderPreTrainedModel):
     # --- training -------------------------------------------------------------------------------------------
 
     @can_return_tuple
-    def forward(self, input_ids=None, attention_mask=None, labels=None, num_items_in_batch=None, **kwargs):
+    def forward(
+        self,
+        input_ids=None,
+        attention_mask=None,
+        labels=None,
+        num_items_in_batch=None,
+        output_gates=False,
+        **kwargs,
+    ):
         """Return `scores` (B, V) of the next item, or with labels the `loss`, a mean over the positions asked.
 
         Arguments:
@@ -101,11 +109,13 @@ class SequentialRecommenderModel(RecommenderPreTrainedModel):
             attention_mask (B, T): 1 for items; by default all ids but the padding count.
             labels int64 (B, T): the right id where it is asked, -100 elsewhere.
             num_items_in_batch (number): what the sum of losses is divided by instead of the number asked.
+            output_gates: return `gates` (B, T, F) of the items of input_ids too; only with metadata_fusion "gate".
         """
         if input_ids is None:
             raise ValueError("Expected input_ids (B, T), got None; call the model's item_tokenizer on histories.")
+        gates = self.gates(input_ids) if output_gates else None
         if labels is None:
-            return RecommenderOutput(scores=self.next_item_scores(input_ids, attention_mask))
+            return RecommenderOutput(scores=self.next_item_scores(input_ids, attention_mask), gates=gates)
         states, targets = self._asked(input_ids, attention_mask, labels)
         bias = None if self.output_bias is None else self.output_bias[FIRST_ITEM_ID:]
         total = catalogue_loss(
@@ -117,7 +127,8 @@ class SequentialRecommenderModel(RecommenderPreTrainedModel):
             num_negatives=self.config.num_negatives,
             calibration=self.config.gbce_calibration,
         )
-        return RecommenderOutput(loss=total / (len(targets) if num_items_in_batch is None else num_items_in_batch))
+        count = len(targets) if num_items_in_batch is None else num_items_in_batch
+        return RecommenderOutput(loss=total / count, gates=gates)
 
     def _asked(self, input_ids, attention_mask, labels):
         """Return (states (M, H), ids (M,)) of the positions with labels; the last layer computes few others."""
@@ -138,8 +149,9 @@ class SequentialRecommenderModel(RecommenderPreTrainedModel):
 
     @torch.no_grad()
     def gates(self, token_ids):
-        """Returns the share of each source (n, F), the item and `config.metadata_features`, in vectors of ids (n,)."""
-        return self.items.gates(torch.as_tensor(token_ids, device=self.device))
+        """Returns the share of each source (..., F), item and `config.metadata_features`, in vectors of ids (...)."""
+        ids = torch.as_tensor(token_ids, device=self.device)
+        return self.items.gates(ids.reshape(-1)).view(*ids.shape, -1)
 
     @torch.no_grad()
     def _extend_items(self, n_new, metadata):

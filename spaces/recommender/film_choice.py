@@ -66,7 +66,7 @@ def recommended_rows(model, picked, k=10, diversity=0.0, until=None):
 
 @torch.no_grad()
 def nearest_picked(model, picked, token_ids):
-    """Returns for each film the picked ones with the greatest cosine of item vectors, as text; "" without vectors."""
+    """Returns for each film the picked ones with the greatest positive cosine of item vectors, as text."""
     vectors = model.item_vectors()
     if vectors is None or not picked or not token_ids:
         return [""] * len(token_ids)
@@ -76,6 +76,7 @@ def nearest_picked(model, picked, token_ids):
         ", ".join(
             f"{shown_title(model.item_tokenizer, picked[place])} ({cosine:.2f})"
             for cosine, place in zip(*row, strict=True)
+            if cosine > 0
         )
         for row in zip(cosines.tolist(), places.tolist(), strict=True)
     ]

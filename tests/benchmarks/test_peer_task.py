@@ -127,6 +127,15 @@ def test_the_first_users_are_the_same_data_for_both_sides(shared, tmp_path):
     assert few.history_lists() == [list("abc"), list("bcd")]
 
 
+def test_the_format_found_is_told_to_our_run_whose_config_may_name_another(shared, tmp_path):
+    peer_run = importlib.import_module("peers.peer_run")
+    run = {"model_type": "popularity", "data_format": "sasrec", "data": "elsewhere.txt"}
+    (tmp_path / "config.yaml").write_text(json.dumps(run))  # JSON is YAML
+    again = peer_run.SharedData(str(shared.file), None, "A", tmp_path / "again")
+    metrics = peer_run.train_ours(tmp_path / "run", again, str(tmp_path / "config.yaml"))
+    assert again.data_format == "table" and metrics["data"]["users"] == 5
+
+
 @pytest.mark.parametrize("name", ["speed", "quality", "fusion", "large_catalogue"])
 def test_a_benchmark_of_recommenders_says_how_it_is_called(name):
     script = ROOT / "benchmarks" / f"recommender_{name}.py"

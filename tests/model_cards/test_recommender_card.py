@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 from tiny_recommender import KINDS, metadata_settings, tiny_recommender
 
 from traceformers.model_cards.card import MissingFactError
-from traceformers.model_cards.recommender_card import figure_rows, write_recommender_card
+from traceformers.model_cards.recommender_card import duration, figure_rows, write_recommender_card
 from traceformers.training.evaluation.ranking_report import ranking_report
 
 RUN = {"seed": 3, "learning_rate": 0.004, "output_dir": "secret/place"}
@@ -76,6 +76,13 @@ def test_the_code_on_the_card_runs_without_this_package(kind, tmp_path):
     assert titles.startswith("['Title of ")
 
 
+@pytest.mark.parametrize("output_embedding", ["item", "fused"])
+def test_new_items_are_promised_only_of_models_whose_metadata_scores_them(output_embedding, tmp_path):
+    write_run(tmp_path, "bert4rec", **metadata_settings() | {"output_embedding": output_embedding})
+    text = write_recommender_card(tmp_path).read_text(encoding="utf-8")
+    assert ("new ones by their metadata" in text) == (output_embedding == "fused")
+
+
 def test_the_licence_of_the_data_decides_that_of_the_weights(tmp_path):
     write_run(tmp_path, "popularity", licence=None)
     card = ModelCard.load(write_recommender_card(tmp_path))
@@ -116,6 +123,42 @@ def test_gates_of_the_last_evaluation_are_told(tmp_path):
     text = write_recommender_card(tmp_path).read_text(encoding="utf-8")
     assert "title 0.75, item 0.25." in text
     assert "new ones by their metadata after `model.add_items`" in text
+
+
+def test_what_a_model_reads_besides_ids_is_told(tmp_path):
+    write_run(tmp_path, "bert4rec")
+    text = write_recommender_card(tmp_path).read_text(encoding="utf-8")
+    assert "from nothing but the ids of what was chosen" in text and "metadata_features" not in text
+    write_run(tmp_path, "bert4rec", **metadata_settings("add", ("genre", "writer")))
+    text = write_recommender_card(tmp_path).read_text(encoding="utf-8")
+    assert "what is known of the items (genre, writer)" in text and "nothing but the ids" not in text
+    assert "| `metadata_features` | ['genre', 'writer'] |" in text
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [([0, 1], "`method` scores. Its NDCG@10 is +0.0200 ± 0.0100 against"), ([1], "Validation chose one member alone")],
+)
+def test_the_members_of_an_ensemble_are_told(tmp_path, chosen, words):
+    metrics = write_run(tmp_path, "ensemble_recommender")
+    metrics["ensemble"] = {
+        "members": ["ease of a", "sasrec of b", "multivae of c"],
+        "validation_ndcg@10_of_members": {"ease of a": 0.25, "sasrec of b": 0.375, "multivae of c": 0.125},
+        "chosen": {"members": chosen, "settings": {"method": "scores"}, "ndcg": 0.4},
+        "validation_gain_over_best_member": 0.02,
+        "standard_error": 0.01,
+    }
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    text = write_recommender_card(tmp_path).read_text(encoding="utf-8")
+    assert words in text
+    assert f"| ease of a | {'yes' if 0 in chosen else 'no'} | 0.2500 |" in text
+    assert "| sasrec of b | yes | 0.3750 |" in text and "| multivae of c | no | 0.1250 |" in text
+
+
+def test_a_length_of_time_has_the_unit_that_suits_it(tmp_path):
+    assert [duration(seconds) for seconds in (3.2, 90, 9000)] == ["3.2 seconds", "1.5 minutes", "2.5 hours"]
+    write_run(tmp_path, "popularity")
+    assert "12 steps in 1.5 minutes on 1 x" in write_recommender_card(tmp_path).read_text(encoding="utf-8")
 
 
 def test_how_much_of_a_history_is_read_is_said_as_the_model_has_it(tmp_path):

@@ -111,6 +111,22 @@ def test_a_target_that_a_model_does_not_know_is_a_miss(clicks, tmp_path):
     assert 0 < comparison["systems"][0]["figures"]["hr@10"] < 0.5  # at most two of twelve items can be found
 
 
+def test_a_split_by_time_is_that_of_the_training(models, clicks, tmp_path):
+    data = ("--data", str(clicks), "--output-dir", str(tmp_path), "--protocol", "time")
+    times = ("--validation-time", "2001-09-09T01:48:40Z", "--test-time", "1000000180")
+    about = main(["--model", f"{models}/ease", *data, *times])["data"]
+    assert (about["validation_time"], about["test_time"]) == (1000000120, 1000000180)
+
+
+def test_rows_without_a_time_are_left_out_if_asked_for(models, clicks, tmp_path):
+    data = ("--data", str(tmp_path / "clicks.csv"), "--output-dir", str(tmp_path))
+    (tmp_path / "clicks.csv").write_text(clicks.read_text(encoding="utf-8") + f"u0,{ITEMS[0]},\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="--missing-times"):
+        main(["--model", f"{models}/ease", *data])
+    comparison = main(["--model", f"{models}/ease", *data, "--missing-times", "drop"])
+    assert comparison["data"]["dropped"] == {"no time": 1}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -129,4 +145,6 @@ def test_what_cannot_be_compared_is_an_error(models, clicks, tmp_path, arguments
 def test_help_shows_a_command(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--help"])
-    assert caught.value.code == 0 and "python run_scripts/evaluate_recommender.py" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert caught.value.code == 0 and "python run_scripts/evaluate_recommender.py" in printed
+    assert " \\\n        --" in printed  # what can be pasted

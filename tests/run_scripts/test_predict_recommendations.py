@@ -105,6 +105,15 @@ def test_a_user_with_unknown_items_alone_gets_what_an_empty_history_gets(folder,
     assert "1 of 2 interactions are with items that the model does not know; 1 users" in capsys.readouterr().err
 
 
+def test_rows_without_a_time_are_left_out_if_asked_for(folder, clicks, tmp_path):
+    _, whole = predict(folder, clicks, tmp_path / "rows.csv")
+    user = next(iter(USERS))
+    clicks.write_text(clicks.read_text(encoding="utf-8") + f"{user},nothing,\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="--missing-times"):
+        predict(folder, clicks, tmp_path / "rows.csv")
+    assert predict(folder, clicks, tmp_path / "rows.csv", "--missing-times", "drop")[1] == whole
+
+
 def test_diversity_changes_the_order(clicks, tmp_path):
     tiny_recommender("sasrec").save_pretrained(tmp_path / "model")
     _, plain = predict(tmp_path / "model", clicks, tmp_path / "rows.csv", "--k", "5")
@@ -142,6 +151,8 @@ def test_an_allow_list_without_known_items_is_an_error(folder, clicks, tmp_path)
     (tmp_path / "allow.txt").write_text("\n".join(title for title in TITLES if title))
     with pytest.raises(ValueError, match="one id a line"):
         predict(folder, clicks, tmp_path / "rows.csv", "--allow", str(tmp_path / "allow.txt"))
+    with pytest.raises(FileNotFoundError, match=r"one item id a line at none\.txt"):
+        predict(folder, clicks, tmp_path / "rows.csv", "--allow", "none.txt")
 
 
 def test_clicks_without_dates_have_no_last_year(folder, tmp_path):
@@ -159,4 +170,6 @@ def test_a_folder_without_a_recommender_is_an_error(clicks, tmp_path):
 def test_help_shows_a_command(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--help"])
-    assert caught.value.code == 0 and "python run_scripts/predict_recommendations.py" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert caught.value.code == 0 and "python run_scripts/predict_recommendations.py" in printed
+    assert " \\\n        --" in printed  # what can be pasted

@@ -12,6 +12,9 @@ from invented_walks import write_walks
 
 from traceformers.run_scripts import run_recommender
 from traceformers.training.evaluation.saved_recommender import load_recommender
+from traceformers.training.recommenders.recommender_arguments import parse_recommender
+from traceformers.training.recommenders.recommender_run import RecommenderData, search
+from traceformers.training.recommenders.recommender_trainer import RecommenderTrainer
 
 CONFIG = {
     "model_type": "sasrec",
@@ -95,6 +98,13 @@ def test_a_run_leaves_its_record_and_a_model_for_strangers(run):
     for name in ("trainer_state.json", "learning_curves.png", "run.yaml", "model/README.md"):
         assert (output_dir / name).exists()
     assert_hub_folder_is_self_contained(output_dir / "model")
+
+
+def test_a_run_ends_with_what_it_reached(tmp_path):
+    figures = {"ndcg@10": 0.05042, "hr@10": 0.1034, "users": 1058}
+    line = run_recommender.summary_line({"eval": figures | {"users": 9}, "test": figures}, tmp_path)
+    reached = "NDCG@10 0.0504 HR@10 0.1034"
+    assert line == f"validation {reached} (9 users), test {reached} (1,058 users) -> {tmp_path}"
 
 
 def test_training_finds_what_comes_next_and_the_best_model_is_kept(run):
@@ -234,6 +244,69 @@ def test_a_search_sets_the_values_of_the_run(config, tmp_path):
     )
 
 
+def test_a_trial_is_judged_by_its_best_evaluation_and_stops_early(config, tmp_path, monkeypatch):
+    asked, figures = [], [0.2, 0.5, 0.1, 0.1, 0.9]
+
+    def evaluate(self, *args, **kwargs):
+        asked.append(figures[round(self.state.epoch) - 1])
+        metrics = {"eval_ndcg@10": asked[-1]}
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    monkeypatch.setattr(RecommenderTrainer, "evaluate", evaluate)
+    arguments = [config, "--output_dir", str(tmp_path), "--num_train_epochs", "5", "--early_stopping_patience", "2"]
+    model, data, arguments = parse_recommender([*arguments, "--search_trials", "2"])
+    found = search(model, RecommenderData(data, arguments.seed), arguments)
+    assert found["objective"] == 0.5 and asked == figures[:4] * 2
+
+
+def test_each_trial_of_a_search_is_trained_with_the_values_it_is_named_after(config, tmp_path, monkeypatch):
+    import optuna
+
+    from traceformers.training.recommenders.recommender_trainer import RecommenderTrainer
+
+    trained, train = [], RecommenderTrainer.training_step
+    make, studies = optuna.create_study, []
+
+    def step(self, model, *args, **kwargs):
+        tried = {name: getattr(self.args, name, getattr(model.config, name, None)) for name in names[:2]}
+        tried["mask_probability"] = self.train_dataset.mask_probability
+        trained.append(tried)
+        return train(self, model, *args, **kwargs)
+
+    names = ("learning_rate", "hidden_dropout_prob", "mask_probability")
+    monkeypatch.setattr(RecommenderTrainer, "training_step", step)
+    monkeypatch.setattr(optuna, "create_study", lambda **settings: studies.append(make(**settings)) or studies[-1])
+    arguments = [config, "--output_dir", str(tmp_path), "--max_steps", "1", "--search_trials", "2"]
+    run_recommender.main([*arguments, "--model_type", "bert4rec"])
+    tried = [trial.params for trial in studies[0].trials]
+    assert len(tried) == 2 and tried[0] != tried[1]
+    assert trained[:2] == [pytest.approx(params) for params in tried]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--about_data", "none.yaml"), "Expected a YAML file of source, people and licence at none.yaml"),
+        (("--metadata_features", "genre"), "Expected --metadata_fusion add, concat or gate"),
+        (("--metadata_fusion", "add", "--title_embeddings", "none"), "found not both at none"),
+    ],
+)
+def test_what_cannot_work_is_told_before_the_training(config, tmp_path, words, message):
+    with pytest.raises((ValueError, OSError), match=message):
+        run_recommender.main([config, "--output_dir", str(tmp_path / "out"), *words])
+    assert not (tmp_path / "out" / "model").exists()
+
+
+def test_configs_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"Expected a YAML file .* at none\.yaml"):
+        run_recommender.main(["none.yaml"])
+    words = ["--model_type", "ensemble_recommender", "--member_configs", "none.yaml", "--output_dir", str(tmp_path)]
+    with pytest.raises(FileNotFoundError, match=r"a config of a member at none\.yaml"):
+        run_recommender.main(words)
+
+
 def test_what_is_solved_is_not_searched(config, tmp_path):
     arguments = [config, "--output_dir", str(tmp_path), "--search_trials", "2"]
     solved = yaml.safe_load(Path(config).read_text()) | {"model_type": "popularity"}
@@ -265,8 +338,6 @@ def test_help_shows_a_command(capsys):
 
 @pytest.mark.parametrize("path", sorted(run_recommender.CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_config_is_one(path, tmp_path):
-    from traceformers.training.recommenders.recommender_arguments import parse_recommender
-
     model, _, _ = parse_recommender([str(path), "--output_dir", str(tmp_path)])
     assert all((run_recommender.CONFIGS / name).is_file() for name in model.member_configs)
     assert model.model_type in path.stem or model.model_type == "ensemble_recommender"

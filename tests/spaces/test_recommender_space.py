@@ -81,6 +81,9 @@ def test_the_first_reason_is_the_nearest_by_cosine(film_choice, gated):
     for token_id, text in zip((7, 8), film_choice.nearest_picked(gated, ids, [7, 8]), strict=True):
         best = ids[int(np.argmax(unit[ids] @ unit[token_id]))]
         assert text.startswith(film_choice.shown_title(gated.item_tokenizer, best))
+        for film in ids:  # what is unlike is no reason
+            title = film_choice.shown_title(gated.item_tokenizer, film)
+            assert title not in text or unit[film] @ unit[token_id] > 0
 
 
 def test_nothing_picked_and_models_without_vectors_give_rows_without_reasons(film_choice, gated):

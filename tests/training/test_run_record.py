@@ -13,6 +13,8 @@ def test_the_command_names_our_scripts_as_the_repository_does(monkeypatch, repos
     monkeypatch.setattr(sys, "argv", [str(script), "--output_dir", "runs/a"])
     monkeypatch.chdir(tmp_path)
     assert run_record.command_line() == "python run_scripts/run_mlm.py --output_dir runs/a"
+    monkeypatch.setattr(sys, "argv", [str(script), "--user_column", "Client (no.)"])
+    assert run_record.command_line() == "python run_scripts/run_mlm.py --user_column 'Client (no.)'"
 
 
 @pytest.mark.parametrize(

@@ -113,8 +113,10 @@ def read_item_list(path, tokenizer):
         tokenizer (`ItemTokenizer`): the model's.
 
     Raises:
-        ValueError: the model knows none of them.
+        FileNotFoundError: there is no such file. ValueError: the model knows none of them.
     """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"Expected a text file, one item id a line at {path}, found none. Correct the path.")
     lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()]
     items = list(dict.fromkeys(line for line in lines if line))
     known = [tokenizer.id_of(item) for item in items if item in tokenizer]

@@ -47,6 +47,23 @@ def load_members(folders, data, device="cpu"):
     return models
 
 
+def member_names(folders):
+    """Returns a name for each folder, no two alike: that of the run, as much of its path as tells them apart.
+
+    >>> member_names(["runs/a/model", "runs/b"])
+    ['a', 'b']
+    >>> member_names(["1/a/model", "2/a"])
+    ['1/a', '2/a']
+    """
+    homes = [Path(folder).resolve() for folder in folders]
+    paths = [home.parent.parts if home.name == "model" else home.parts for home in homes]
+    for length in range(1, max(map(len, paths), default=0) + 1):
+        names = ["/".join(path[-length:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{name} ({number})" for number, name in enumerate(names, 1)]
+
+
 def build_ensemble(folders, data, device="cpu"):
     """Returns the ensemble of some models chosen by validation, and what is told of the choice, `dict`.
 
@@ -55,7 +72,7 @@ def build_ensemble(folders, data, device="cpu"):
     """
     models = load_members(folders, data, device)
     fit = fit_ensemble(models, data.split.validation)
-    names = [f"{model.config.model_type} of {Path(folder).name}" for model, folder in zip(models, folders, strict=True)]
+    names = [f"{model.config.model_type} of {name}" for model, name in zip(models, member_names(folders), strict=True)]
     fit.model.item_tokenizer = data.tokenizer
     return fit.model, {
         "members": names,

@@ -9,7 +9,8 @@ Protocols:
   second one, the test for the first item after the second, each with all that was before the moment as history.
 
 Users of fewer than three items, whom A and B cannot ask, are trained on and not asked. With `time`, users without an
-item before the moment are not asked either. Items that only occur in a test are in the catalogue and count as misses.
+item before the moment are not asked either. Items that only occur in a test are in the catalogue and ranked with the
+others; a model that learns from histories alone puts them last or nearly so.
 """
 
 from dataclasses import dataclass

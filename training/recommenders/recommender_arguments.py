@@ -5,12 +5,15 @@ from dataclasses import field
 
 from transformers import TrainingArguments
 
+from traceformers.datasets_scripts.interactions.interaction_numbers import moment
 from traceformers.training.recommenders.history_split import PROTOCOLS
 from traceformers.training.recommenders.length_buckets import BUCKET_BATCHES
 from traceformers.training.run_arguments import parse_run
 
-#: Model arguments that are no fields of a config.
+#: Model arguments that are no fields of a config, or several values to choose one from.
 NO_FIELDS = ("model_type", "members", "member_configs", "l2", "recency")
+#: All model arguments that say something to a model type that is not trained by steps.
+OF_SOLVED = {"ease": {"l2", "recency"}, "popularity": set(), "ensemble_recommender": {"members", "member_configs"}}
 MODEL_TYPES = ("bert4rec", "sasrec", "multivae", "ease", "popularity", "ensemble_recommender")
 
 
@@ -48,7 +51,8 @@ class RecommenderModelArguments:
         default_factory=list, metadata={"help": "Lambda of ease, or several to choose from by validation."}
     )
     recency: list[float] = field(
-        default_factory=list, metadata={"help": "How much newer items count more for ease, 0 by default; or several."}
+        default_factory=list,
+        metadata={"help": "How much newer items count more for ease or multivae, 0 by default; for ease or several."},
     )
     members: list[str] = field(
         default_factory=list, metadata={"help": "Folders of trained models that an ensemble is made of."}
@@ -65,11 +69,27 @@ class RecommenderModelArguments:
                 f"Expected --members or --member_configs with model_type ensemble_recommender and no other, got "
                 f"model_type {self.model_type} {'without' if is_ensemble else 'with'} them. Correct one of the two."
             )
+        given = set(self._given()) - {"model_type"}
+        none_of = {"l2"} if self.model_type == "multivae" else {"l2", "recency"}
+        strange = sorted(given - OF_SOLVED.get(self.model_type, given - none_of))
+        if strange:
+            raise ValueError(
+                f"Expected arguments that say something to {self.model_type}, got --{strange[0]}. Leave it out: it "
+                "belongs to other model types."
+            )
+        if self.model_type == "multivae" and len(self.recency) > 1:
+            raise ValueError(
+                f"Expected one value of --recency for a multivae, got {len(self.recency)}. Only ease tries several."
+            )
 
     def config_fields(self):
         """Returns the fields of the model's config that were given, `dict`."""
+        fields = {name: value for name, value in self._given().items() if name not in NO_FIELDS}
+        return fields | ({"recency": self.recency[0]} if self.model_type == "multivae" and self.recency else {})
+
+    def _given(self):
         given = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        return {name: value for name, value in given.items() if name not in NO_FIELDS and value not in (None, [])}
+        return {name: value for name, value in given.items() if value not in (None, [])}
 
 
 @dataclasses.dataclass
@@ -87,6 +107,11 @@ class RecommenderDataArguments:
     item_column: str | None = field(default=None, metadata={"help": "Column of items in a table."})
     time_column: str | None = field(default=None, metadata={"help": "Column of times in a table."})
     value_column: str | None = field(default=None, metadata={"help": "Column of values in a table."})
+    separator: str | None = field(default=None, metadata={"help": "Of a text table; guessed by default."})
+    column_names: list[str] = field(
+        default_factory=list, metadata={"help": "Columns of a text table without a header: user item time."}
+    )
+    encoding: str | None = field(default=None, metadata={"help": "Of a text table; UTF-8 by default."})
     about_data: str | None = field(
         default=None, metadata={"help": "YAML of what no run knows of its data, for the card: source, people, licence."}
     )
@@ -94,8 +119,11 @@ class RecommenderDataArguments:
     eval_users: int | None = field(
         default=None, metadata={"help": "Users asked in validation while training; all, for protocol B 2048."}
     )
-    validation_time: float | None = field(default=None, metadata={"help": "Moment from which protocol time validates."})
-    test_time: float | None = field(default=None, metadata={"help": "Moment from which protocol time tests."})
+    validation_time: str | None = field(
+        default=None,
+        metadata={"help": "Moment from which protocol time validates: a date, seconds since 1970 or a rank."},
+    )
+    test_time: str | None = field(default=None, metadata={"help": "Moment from which protocol time tests, so too."})
     title_embeddings: str | None = field(
         default=None, metadata={"help": "Folder of prepare_title_embeddings.py, for the feature title."}
     )
@@ -112,6 +140,8 @@ class RecommenderDataArguments:
 
     def __post_init__(self):
         _expect("protocol", self.protocol, PROTOCOLS)
+        self.validation_time = moment(self.validation_time, "validation_time")
+        self.test_time = moment(self.test_time, "test_time")
 
 
 @dataclasses.dataclass

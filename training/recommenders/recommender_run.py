@@ -9,6 +9,7 @@ from pathlib import Path
 from transformers import EarlyStoppingCallback
 
 from traceformers.datasets_scripts.interactions.read_interactions import read_interactions
+from traceformers.datasets_scripts.interactions.reading_options import reading_options
 from traceformers.datasets_scripts.interactions.title_embeddings import load_title_vectors
 from traceformers.training.evaluation.saved_recommender import CLASSES
 from traceformers.training.recommenders.bag_batches import BagBatches
@@ -27,8 +28,6 @@ except ImportError:
 
 #: Model types that are counted or solved, not trained.
 CLOSED_FORMS = ("ease", "popularity")
-#: Arguments that are those of `read_interactions`.
-READING = ("user_column item_column time_column value_column items_path missing_times duplicates").split()
 #: What a search tries: name of the argument, lowest and highest value, and whether on a logarithmic scale.
 SEARCH_SPACE = (
     ("learning_rate", 3e-4, 3e-3, True),
@@ -59,7 +58,7 @@ class RecommenderData:
     def __init__(self, arguments, seed=0):
         self.arguments, self.seed = arguments, seed
         a = arguments
-        interactions = read_interactions(a.data, a.data_format, **{name: getattr(a, name) for name in READING})
+        interactions = read_interactions(a.data, a.data_format, **reading_options(a))
         self.histories, self.tokenizer = from_interactions(interactions)
         self.split = split_histories(
             self.histories, a.protocol, a.eval_users, 0, a.validation_time, a.test_time
@@ -124,6 +123,11 @@ def build_model(model_arguments, data):
                 f"Expected arguments that a {model_arguments.model_type} has, got --{name}. Leave it out: it belongs "
                 "to other model types."
             )
+    if fields.get("metadata_fusion", "none") == "none" and "metadata_features" in fields:
+        raise ValueError(
+            f"Expected --metadata_fusion add, concat or gate with the metadata_features {fields['metadata_features']}, "
+            "got none. Set it, or leave --metadata_features out."
+        )
     if fields.get("metadata_fusion", "none") != "none":
         vectors, about = data.title_vectors()
         features = fields.get("metadata_features") or known_features(data.tokenizer, vectors is not None)
@@ -180,6 +184,8 @@ def build_trainer(data, training_arguments, model=None, model_init=None, config=
 def search(model_arguments, data, training_arguments):
     """Returns {"parameters": {name: value}, "objective": float} of the best of `search_trials` runs.
 
+    A trial is judged by its best evaluation and stops when none is better for long, as the run itself does.
+
     Args:
         model_arguments (`RecommenderModelArguments`), data (`RecommenderData`).
         training_arguments (`RecommenderTrainingArguments`): of the run, and of each trial but for what it tries.
@@ -198,18 +204,20 @@ def search(model_arguments, data, training_arguments):
     arguments = copy.deepcopy(training_arguments)
     arguments.output_dir = str(Path(arguments.output_dir) / "search")
     arguments.save_strategy, arguments.load_best_model_at_end = "no", False
-    arguments.early_stopping_patience = None
     tried = copy.deepcopy(model_arguments)
     config = build_model(tried, data).config
     trainer = None
 
+    def suggested(trial):
+        return {name: trial.suggest_float(name, low, high, log=log) for name, low, high, log in space}
+
     def new_model(trial=None):
-        if trial is not None:
-            for name, value in trial.params.items():
-                if hasattr(tried, name):
-                    setattr(tried, name, value)
-                elif name == "mask_probability":
-                    trainer.train_dataset.mask_probability = value
+        # Trainer makes the model before it asks for the trial's values; a name has the same value each time.
+        for name, value in {} if trial is None else suggested(trial).items():
+            if hasattr(tried, name):
+                setattr(tried, name, value)
+            elif name == "mask_probability":
+                trainer.train_dataset.mask_probability = value
         return build_model(tried, data)
 
     space = [
@@ -221,9 +229,14 @@ def search(model_arguments, data, training_arguments):
     ]
     trainer = build_trainer(data, arguments, model_init=new_model, config=config)
     metric = re.sub("^(eval_)?", "eval_", training_arguments.metric_for_best_model)
+    choose = max if training_arguments.greater_is_better else min
+
+    def best_so_far(metrics):  # as the run itself keeps its best evaluation
+        return choose(entry[metric] for entry in trainer.state.log_history if metric in entry)
+
     best = trainer.hyperparameter_search(
-        hp_space=lambda trial: {name: trial.suggest_float(name, low, high, log=log) for name, low, high, log in space},
-        compute_objective=lambda metrics: metrics[metric],
+        hp_space=lambda trial: {name: value for name, value in suggested(trial).items() if hasattr(arguments, name)},
+        compute_objective=best_so_far,
         n_trials=training_arguments.search_trials,
         direction="maximize" if training_arguments.greater_is_better else "minimize",
         backend="optuna",

@@ -81,6 +81,7 @@ class EvaluationInterval(TrainerCallback):
 
     def on_epoch_end(self, args, state, control, **kwargs):
         epoch = round(state.epoch)
-        if epoch % self.epochs and epoch < args.num_train_epochs:
+        is_last = control.should_training_stop or epoch >= args.num_train_epochs
+        if epoch % self.epochs and not is_last:
             control.should_evaluate = control.should_save = False
         return control

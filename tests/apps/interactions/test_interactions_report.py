@@ -126,3 +126,10 @@ def test_the_command_writes_the_page_and_says_so(tmp_path):
     assert result.exit_code == 0, result.output
     assert "3 users, 4 items, 6 interactions" in result.output and out.is_file()
     assert "Example: traceformers interactions report" in CliRunner().invoke(app, ["report", "--help"]).output
+
+
+def test_the_command_reads_a_table_without_a_header(tmp_path):
+    source = write(tmp_path / "x.txt", table_text(header=""))
+    arguments = ["report", str(source), "--output", str(tmp_path / "x.html")]
+    result = CliRunner().invoke(app, [*arguments, "--column-names", "user,item,time", "--format", "table"])
+    assert result.exit_code == 0 and "3 users, 4 items, 6 interactions" in result.output

@@ -214,6 +214,12 @@ def test_a_missing_value_is_nan(tmp_path):
     assert read.values[0] == 3 and np.isnan(read.values[1])
 
 
+@pytest.mark.parametrize("format", ["sasrec", "s3rec"])
+def test_a_folder_is_no_text_of_sequences(tmp_path, format):
+    with pytest.raises(ValueError, match=f"a text file for the format '{format}', got the folder .* 'seed' by"):
+        read_interactions(seed_folder(tmp_path / "seed"), format)
+
+
 def test_faults_of_sequences_name_the_line(tmp_path):
     with pytest.raises(ValueError, match=r"x.txt:2: expected a user and an item .*got '1 2 3'"):
         read_interactions(write(tmp_path / "x.txt", "1 2\n1 2 3\n"), format="sasrec")

@@ -118,6 +118,21 @@ def test_movielens_genres_and_recbole_people_are_found(tmp_path):
     assert len(alone) == 6 and alone.items_table is None
 
 
+def test_the_licence_of_movielens_is_not_put_on_files_of_the_same_names(tmp_path):
+    for make in (movielens_100k, movielens_1m, movielens_latest):
+        assert read_interactions(make(tmp_path / make.__name__)).about["licence"].startswith("GroupLens")
+    for name in ("ratings.csv", "interactions.csv"):
+        own = tmp_path / f"own {name}"
+        write(own / name, table_text())
+        write(own / "movies.csv", "item,name,tags\n10,Toy Story,a|b\n")
+        read = read_interactions(own)
+        assert read.about["licence"] is None
+        assert (item(read, "10")["title"], item(read, "10")["genres"]) == ("Toy Story", ["a", "b"])
+    write(own / "movies.csv", "item,colour\n10,red\n")
+    with pytest.raises(ValueError, match="expected a column title, year, genres, directors or writers"):
+        read_interactions(own)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_sasrec_text_is_pairs_in_order(tmp_path, packed):
     path = write(tmp_path / "x.txt", "1 7\n1 8\n\n2 7\n2\t9 \n", packed)
@@ -151,6 +166,13 @@ def test_a_table_of_items_can_be_given_beside_any_format(tmp_path):
         ValueError, match="expected a column title, year, genres, directors or writers, got 'item', 'x'"
     ):
         read_interactions(clicks, items_path=write(tmp_path / "none.csv", "item,x\n10,1\n"))
+
+
+@pytest.mark.parametrize("column", ["No. (SKU)", "item"])
+def test_a_table_of_items_may_name_the_ids_as_the_interactions_do(tmp_path, column):
+    clicks = write(tmp_path / "clicks.csv", table_text("user,No. (SKU),time"))
+    items = write(tmp_path / "items.csv", f"{column},title\n10,Lamp\n")
+    assert item(read_interactions(clicks, item_column="No. (SKU)", items_path=items), "10")["title"] == "Lamp"
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,17 @@ def test_gates_of_an_item_sum_to_one_and_are_what_its_vector_is_made_with():
     torch.testing.assert_close(model.items(ids), by_hand)
 
 
+@pytest.mark.parametrize("labels", [None, torch.tensor([[5, -100, -100], [4, 9, -100]])])
+def test_gates_come_with_the_output_on_request(labels):
+    model, ids = make("gate"), torch.tensor([[5, 3, 8], [4, 9, 0]])
+    output = model(ids, labels=labels, output_gates=True)
+    assert output.gates.shape == (2, 3, 5)
+    torch.testing.assert_close(output.gates[1, 1], model.gates(torch.tensor([9]))[0])
+    assert model(ids, labels=labels).gates is None
+    with pytest.raises(ValueError, match="Expected metadata_fusion 'gate'"):
+        make("add")(ids, output_gates=True)
+
+
 def test_add_is_the_sum_of_what_each_source_says():
     model, known = make("add"), tables()
     items = model.items

@@ -7,6 +7,7 @@ from transformers import PreTrainedConfig
 from traceformers.training.evaluation.saved_recommender import CLASSES
 from traceformers.training.recommenders.recommender_arguments import (
     MODEL_TYPES,
+    RecommenderDataArguments,
     RecommenderModelArguments,
     parse_recommender,
 )
@@ -38,6 +39,34 @@ def test_what_is_not_given_is_left_to_the_config():
     assert RecommenderModelArguments(hidden_dropout_prob=0.0).config_fields() == {"hidden_dropout_prob": 0.0}
 
 
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"model_type": "ease", "hidden_size": 8}, "say something to ease, got --hidden_size"),
+        ({"model_type": "popularity", "l2": [1.0]}, "say something to popularity, got --l2"),
+        ({"model_type": "bert4rec", "recency": [0.5]}, "say something to bert4rec, got --recency"),
+        ({"model_type": "multivae", "l2": [1.0]}, "say something to multivae, got --l2"),
+        ({"model_type": "multivae", "recency": [0.5, 1.0]}, "one value of --recency for a multivae, got 2"),
+        ({"model_type": "ensemble_recommender", "members": ["a"], "loss": "full"}, "got --loss"),
+    ],
+)
+def test_an_argument_of_another_model_type_is_not_passed_over(given, match):
+    with pytest.raises(ValueError, match=match):
+        RecommenderModelArguments(**given)
+
+
+def test_multivae_takes_one_recency():
+    arguments = RecommenderModelArguments(model_type="multivae", recency=[0.5], hidden_size=8)
+    assert arguments.config_fields() == {"hidden_size": 8, "recency": 0.5}
+
+
+@pytest.mark.parametrize("text", ["1998-03-01", "888710400", "1998-03-01T01:00:00+01:00", 888710400.0])
+def test_moments_of_a_split_are_dates_or_numbers(text):
+    assert RecommenderDataArguments(validation_time=text).validation_time == 888710400.0
+    with pytest.raises(ValueError, match=r"Expected test_time as a number .* got 'in May'"):
+        RecommenderDataArguments(test_time="in May")
+
+
 def test_arguments_come_back_from_the_resolved_config(tmp_path):
     # Trainer's own defaults, where ours are others: they must not be taken for "not given"
     asked = [
@@ -48,7 +77,9 @@ def test_arguments_come_back_from_the_resolved_config(tmp_path):
         "--max_grad_norm",
         "1",
     ]
-    asked += ["--output_bias", "false", "--l2", "1", "2", "--lr_scheduler_type", "linear", "--adam_beta2", "0.999"]
+    asked += ["--output_bias", "false", "--metadata_features", "genre", "title", "--adam_beta2", "0.999"]
+    asked += ["--lr_scheduler_type", "linear"]
+    asked += ["--test_time", "1998-03-01", "--column_names", "user", "item"]
     groups = parse_recommender(["--output_dir", str(tmp_path), "--use_cpu", "true", *asked])
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(resolved_config(*groups)))

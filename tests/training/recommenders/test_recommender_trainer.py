@@ -64,6 +64,13 @@ def test_evaluations_come_every_so_many_epochs_and_at_the_end(tables, tmp_path):
     assert {path.name for path in tmp_path.glob("checkpoint-*")} == {"checkpoint-12", "checkpoint-16"}
 
 
+def test_a_run_that_ends_by_steps_is_evaluated_at_its_end_too(tables, tmp_path):
+    trainer, _ = trainer_of(tables, tmp_path, "--eval_every_epochs", "5", "--max_steps", "6")
+    trainer.train()
+    assert [entry["step"] for entry in trainer.state.log_history if "eval_ndcg@10" in entry] == [6]
+    assert trainer.state.best_global_step == 6
+
+
 def test_the_count_of_evaluations_without_a_better_figure_survives_a_resume(tables, tmp_path):
     still = ["--learning_rate", "0", "--save_total_limit", "9", "--num_train_epochs", "9"]  # nothing ever gets better
     trainer, _ = trainer_of(tables, tmp_path, *still, "--early_stopping_patience", "3")
