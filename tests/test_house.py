@@ -145,7 +145,9 @@ def test_no_code_writes_or_reads_a_pickle():
         r"\b(import pickle|from pickle|torch\.load\(|torch\.save\(|joblib\.|allow_pickle=True|read_pickle)"
     )
     found = [
-        str(path) for path in python_files(*CODE_FOLDERS, "benchmarks", "spaces") if pickling.search((ROOT / path).read_text())
+        str(path)
+        for path in python_files(*CODE_FOLDERS, "benchmarks", "spaces")
+        if pickling.search((ROOT / path).read_text())
     ]
     assert found == []
 
