@@ -5,11 +5,11 @@
 
 Training: one step of a SASRec (forward, backward, clipping, Adam) by each loss, each in a process of its own; the peer
 is the same network with torch's cross-entropy over the scores of all asked positions for all items. Retrieval: the ten
-best unseen items of each user by `model.recommend_ids`, exact, and by FAISS over `model.item_vectors()`; recall is the
-share of the exact ten that FAISS finds too. Without `--model` the items' vectors are drawn around as many centres as
-`--centres` says, as those of a trained catalogue lie in groups; vectors without any would be the worst case of every
-index. Times are wall and processor seconds, memory is the peak of the process and what it was before the first step.
-Prints one JSON line a system.
+best unseen items of each user by `model.recommend_ids`, which scores all items, and again after
+`model.build_index(kind)`; recall is the share of the first ten that the index finds too. Without `--model` the items'
+vectors are drawn around as many centres as `--centres` says, as those of a trained catalogue lie in groups; vectors
+without any would be the worst case of every index. Times are wall and processor seconds, memory is the peak of the
+process and what it was before the first step. Prints one JSON line a system.
 """
 
 import argparse
@@ -22,7 +22,8 @@ import time
 from pathlib import Path
 
 LOSSES = ("full", "sampled", "gbce", "torch cross-entropy")
-INDEXES = {"flat": "Flat", "ivf": "IVF{lists},Flat", "ivf sq8": "IVF{lists},SQ8", "hnsw": "HNSW32"}
+#: Kinds of `build_index` and their settings.
+SETTINGS = {"flat": (), "ivf": ("cells", "probes"), "hnsw": ("links", "ef_construction", "ef_search")}
 K = 10
 
 
@@ -107,27 +108,22 @@ def retrieval(pipe, args, name, exact):
     import torch
 
     torch.set_num_threads(args.threads)
-    if args.model:
-        from transformers import AutoModel
-
-        model = AutoModel.from_pretrained(args.model, trust_remote_code=True).eval()
-        lines = Path(args.histories).read_text(encoding="utf-8").splitlines()[: args.users]
-        ids, offsets, _ = model.item_tokenizer.encode_histories([line.split() for line in lines])
-    else:
-        model = new_model(args, "full").eval()
-        with torch.no_grad():
-            model.items.item_embeddings.weight[3:] = torch.from_numpy(grouped_vectors(args))
-        rows = random_histories(args, args.users)
-        ids, offsets = rows.ravel(), np.arange(len(rows) + 1) * rows.shape[1]
+    model, ids, offsets = model_and_histories(args)
     record = {"part": "retrieval", "system": name, "users": len(offsets) - 1, "items": model.config.vocab_size - 3}
-    search = index_search(model, args, name, record) if name != "exact" else None
+    record["peak_mb_before_the_index"] = peak_mb()
+    if name != "exact":
+        import faiss
+
+        faiss.omp_set_num_threads(args.threads)
+        settings = {key: getattr(args, key) for key in SETTINGS[name] if getattr(args, key)}
+        wall, processor = clocks()
+        model.build_index(name, **settings)
+        record["build_seconds"] = round(time.perf_counter() - wall, 1)
+        record["build_cpu_seconds"] = round(time.process_time() - processor, 1)
+        record["settings"] = settings
     record["peak_mb_before_searching"] = peak_mb()
     wall, processor = clocks()
-    if name == "exact":
-        found, _ = model.recommend_ids(ids, offsets, K)
-        found = np.asarray(found)
-    else:
-        found = search(ids, offsets)
+    found, _ = model.recommend_ids(ids, offsets, K)
     record["users_per_second"] = round(record["users"] / (time.perf_counter() - wall), 1)
     record["users_per_cpu_second"] = round(record["users"] / (time.process_time() - processor), 1)
     if exact is not None:
@@ -137,55 +133,23 @@ def retrieval(pipe, args, name, exact):
     pipe.send((record, found))
 
 
-def index_search(model, args, name, record):
-    """Returns `search(ids, offsets) -> (users, K)` over a FAISS index of the model's item vectors, built here."""
-    import faiss
+def model_and_histories(args):
+    """Returns the model of `--model`, or one with vectors in groups, with histories: (model, ids (N,), offsets)."""
     import numpy as np
     import torch
 
-    faiss.omp_set_num_threads(args.threads)
-    with torch.inference_mode():
-        vectors = model.item_vectors()[3:].float().numpy()
-    bias = model.item_bias()
-    if bias is not None:  # a product with one more column, that queries hold a 1 for
-        vectors = np.concatenate([vectors, bias[3:].detach().float().numpy()[:, None]], 1)
-    wall, processor = clocks()
-    lists = 4 * round(len(vectors) ** 0.5)
-    index = faiss.index_factory(vectors.shape[1], INDEXES[name].format(lists=lists), faiss.METRIC_INNER_PRODUCT)
-    if not index.is_trained:
-        sample = np.random.default_rng(args.seed).permutation(len(vectors))[: 40 * lists]
-        index.train(vectors[sample])
-    index.add(vectors)
-    if name.startswith("ivf"):
-        index.nprobe = args.nprobe
-        record["nprobe"], record["lists"] = args.nprobe, lists
-    elif name == "hnsw":
-        index.hnsw.efSearch = record["ef_search"] = args.ef_search
-    record["build_seconds"] = round(time.perf_counter() - wall, 1)
-    record["build_cpu_seconds"] = round(time.process_time() - processor, 1)
-    record["index_mb"] = round(len(faiss.serialize_index(index)) / 2**20)
+    if args.model:
+        from transformers import AutoModel
 
-    def search(ids, offsets):
-        newest = model.config.max_history or int(np.diff(offsets).max())
-        found = np.zeros((len(offsets) - 1, K), np.int64)
-        for begin in range(0, len(found), 256):
-            spans = [ids[a:b] for a, b in zip(offsets[begin : begin + 256], offsets[begin + 1 :], strict=False)]
-            T = min(newest, max(len(span) for span in spans))
-            rows = np.zeros((len(spans), T), np.int64)
-            for row, span in zip(rows, spans, strict=True):
-                row[: min(len(span), T)] = span[-T:]
-            with torch.inference_mode():
-                queries = model.query_vectors(torch.from_numpy(rows)).float().numpy()
-            if bias is not None:
-                queries = np.concatenate([queries, np.ones((len(queries), 1), np.float32)], 1)
-            deep = K + max(len(span) for span in spans)  # so that ten are left when the seen ones are gone
-            _, places = index.search(queries, min(deep, index.ntotal))
-            for row, (near, span) in enumerate(zip(places + 3, spans, strict=True), begin):
-                near = near[(near >= 3) & ~np.isin(near, span)][:K]
-                found[row, : len(near)] = near
-        return found
-
-    return search
+        model = AutoModel.from_pretrained(args.model, trust_remote_code=True).eval()
+        lines = Path(args.histories).read_text(encoding="utf-8").splitlines()[: args.users]
+        ids, offsets, _ = model.item_tokenizer.encode_histories([line.split() for line in lines])
+        return model, ids, offsets
+    model = new_model(args, "full").eval()
+    with torch.no_grad():
+        model.items.item_embeddings.weight[3:] = torch.from_numpy(grouped_vectors(args))
+    rows = random_histories(args, args.users)
+    return model, rows.ravel(), np.arange(len(rows) + 1) * rows.shape[1]
 
 
 def own_process(function, *arguments):
@@ -213,12 +177,12 @@ def main():
     parser.add_argument("--negatives", type=int, default=256)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--losses", nargs="*", default=LOSSES, choices=LOSSES)
-    parser.add_argument("--indexes", nargs="*", default=list(INDEXES), choices=list(INDEXES))
+    parser.add_argument("--indexes", nargs="*", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--users", type=int, default=1000, help="users to recommend to")
     parser.add_argument("--centres", type=int, default=4096)
     parser.add_argument("--spread", type=float, default=0.5, help="around a centre, whose own spread is 1")
-    parser.add_argument("--nprobe", type=int, default=32)
-    parser.add_argument("--ef_search", type=int, default=256)
+    for setting in sum(SETTINGS.values(), ()):
+        parser.add_argument(f"--{setting}", type=int, help="of build_index; its own default")
     parser.add_argument("--model", help="folder of a BERT4Rec or SASRec instead of drawn vectors")
     parser.add_argument("--histories", help="text file for --model, one history of item ids a line")
     parser.add_argument("--threads", type=int, default=1)

@@ -20,7 +20,7 @@ import os
 import sys
 from pathlib import Path
 
-SEEDLESS = ("ease", "popular", "popularity")  # closed form: one run is all there is
+PEERS_WITHOUT_A_SEED = ("ease", "popular", "popularity")  # closed form: one run is all there is
 
 
 def ours_of_folders(pairs, protocol):
@@ -33,6 +33,15 @@ def ours_of_folders(pairs, protocol):
             model = Path(folder) / "model"
             found.setdefault(name, []).append(model if model.is_dir() else Path(folder))
     return found
+
+
+def is_seedless(folders):
+    """Returns whether model folders are of runs that no seed changes; metrics.json lies there or beside them."""
+    from traceformers.modeling.recommender import CLOSED_FORMS
+
+    files = [Path(folder) / "metrics.json" for folder in folders]
+    files = [file if file.is_file() else file.parent.parent / file.name for file in files]
+    return all(json.loads(file.read_text())["model_type"] in CLOSED_FORMS for file in files)
 
 
 def trained_here(config, shared, args):
@@ -60,7 +69,7 @@ def peer_reports(text, shared, args):
     if peer not in pythons:
         raise SystemExit(f"Expected --peer-python {peer}=PATH for --peers {text}, got {sorted(pythons)}.")
     reports, records = [], []
-    for seed in args.seeds[:1] if model in SEEDLESS else args.seeds:
+    for seed in args.seeds[:1] if model in PEERS_WITHOUT_A_SEED else args.seeds:
         record, ranking = run_peer(pythons[peer], peer, model, shared, settings, 10, seed, args.threads)
         ranks = ranks_in(ranking, shared.split.test.targets - FIRST_ITEM_ID)
         reports.append(report_of_ranks(ranks, shared, ranking + FIRST_ITEM_ID))
@@ -68,8 +77,13 @@ def peer_reports(text, shared, args):
     return f"{peer} {model}", reports, records
 
 
-def line_of(name, reports, reference):
-    """Returns what is said of a system: means over seeds, each seed's figures, and the paired difference."""
+def line_of(name, reports, reference, seedless):
+    """Returns what is said of a system: means over seeds, each seed's figures, and the paired difference.
+
+    Args:
+        name (`str`), reports (list of `RankingReport`): of the system. reference: the same two of another, or None.
+        seedless (set of `str`): systems that no seed changes.
+    """
     from peers.peer_run import main_figures
 
     from traceformers.training.evaluation.paired_ranking import compare_runs
@@ -79,10 +93,7 @@ def line_of(name, reports, reference):
     line |= {key: round(sum(each[key] for each in figures) / len(figures), 4) for key in figures[0]}
     line["ndcg@10_by_run"] = [each["ndcg@10"] for each in figures]
     if reference is not None and reference[0] != name:
-        seedless = len(reports) == len(reference[1]) == 1 and all(
-            any(word in system for word in SEEDLESS) for system in (name, reference[0])
-        )
-        compared = compare_runs(reports, reference[1], seeded=not seedless)
+        compared = compare_runs(reports, reference[1], seeded=not {name, reference[0]} <= seedless)
         line["over"] = reference[0]
         line["ndcg@10_over"] = round(compared.difference, 4)
         line["ndcg@10_over_error"] = round(compared.error, 4)
@@ -114,16 +125,19 @@ def main():
     lines = []
     for protocol in args.protocols:
         shared = SharedData(args.data, args.data_format, protocol, Path(args.scratch), args.max_users)
-        systems, facts = {}, {}
+        systems, facts, seedless = {}, {}, set()
         for name, folders in ours_of_folders(args.ours, protocol).items():
             systems[name] = [report_of_folder(folder, shared) for folder in folders]
+            seedless |= {name} if is_seedless(folders) else set()
         for config in args.train:
             name, folders, metrics = trained_here(config, shared, args)
             systems[name] = [report_of_folder(folder, shared) for folder in folders]
+            seedless |= {name} if is_seedless(folders) else set()
             facts[name] = {key: [each.get(key) for each in metrics] for key in ("epochs", "cpu_seconds")}
         for text in args.peers:
             name, systems_reports, records = peer_reports(text, shared, args)
             systems[name] = systems_reports
+            seedless |= {name} if name.split()[-1] in PEERS_WITHOUT_A_SEED else set()
             facts[name] = {key: [each.get(key) for each in records] for key in ("set", "fit_cpu_seconds")}
         if not systems:
             raise SystemExit(f"Expected systems of protocol {protocol}, got none. Name some: --ours, --train, --peers.")
@@ -132,7 +146,7 @@ def main():
             raise SystemExit(f"Expected --reference of {', '.join(systems)}, got {chosen!r}.")
         for name, reports in systems.items():
             line = {"protocol": protocol, "users": len(shared.split.test), "seeds": args.seeds}
-            line |= line_of(name, reports, (chosen, systems[chosen])) | facts.get(name, {})
+            line |= line_of(name, reports, (chosen, systems[chosen]), seedless) | facts.get(name, {})
             lines.append(line)
             print(json.dumps(head | line), flush=True)
     print("\n| protocol | system | HR@10 | NDCG@10 | over the reference |\n|---|---|---:|---:|---:|", file=sys.stderr)

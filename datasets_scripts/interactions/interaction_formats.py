@@ -8,7 +8,7 @@
 | "movielens" | folder with u.data, ratings.dat or ratings.csv and the items beside it; u.data or ratings.dat alone |
 | "recbole" | .inter or a folder with one; .item, .kg and .link beside it |
 | "sasrec" | text, "user item" a line, in order of time |
-| "s3rec" | text, "user item item ..." a line, in order of time; <name>_item2attributes.json beside it |
+| "s3rec" | text, "user item item ..." a line, in order of time; <name>_item2attributes.json beside it, or the folder |
 | "table" | CSV, TSV, "::" or Parquet with any column names; a pandas DataFrame; a `pa.Table` |
 
 Every text file may be packed with gzip.
@@ -20,17 +20,22 @@ from traceformers.datasets_scripts.interactions.interaction_text import SEPARATO
 from traceformers.datasets_scripts.interactions.movielens_files import read_movielens, read_ratings_file
 from traceformers.datasets_scripts.interactions.recbole_files import read_recbole
 from traceformers.datasets_scripts.interactions.seed_files import RATINGS, read_seed_folder
-from traceformers.datasets_scripts.interactions.sequence_text import has_pairs, read_lines, read_pairs
+from traceformers.datasets_scripts.interactions.sequence_text import (
+    has_pairs,
+    read_lines,
+    read_pairs,
+    sequence_files,
+)
 
 FORMATS = ("canonical", "seed", "movielens", "recbole", "sasrec", "s3rec", "table")
 
 
-def detect_format(path, has_columns=False, encoding=None):
+def detect_format(path, columns=(), encoding=None):
     """Returns the format of a file or folder, one of `FORMATS`.
 
     Args:
         path (`Path`).
-        has_columns (`bool`): columns were named, so a text file is a table.
+        columns (sequence of `str`): names that were asked for; a text file whose first line has one is a table.
         encoding (`str`, *optional*): of a text file.
 
     Raises:
@@ -47,10 +52,13 @@ def detect_format(path, has_columns=False, encoding=None):
             return "movielens"
         if list(path.glob("*.parquet")):
             return "table"
+        if sequence_files(path):
+            return "s3rec"
         held = ", ".join(sorted(file.name for file in path.iterdir())[:8]) or "nothing"
         raise ValueError(
             f"Expected in {path} one of interactions.parquet, {RATINGS}, *.inter, u.data, ratings.dat, ratings.csv, "
-            f"*.parquet, got {held}. Name one file, or a format of {', '.join(FORMATS)}."
+            f"*.parquet, <name>.txt with <name>_item2attributes.json, got {held}. Name one file, or a format of "
+            f"{', '.join(FORMATS)}."
         )
     name = path.name.removesuffix(".gz")
     if name.endswith(".inter"):
@@ -59,11 +67,13 @@ def detect_format(path, has_columns=False, encoding=None):
         return "table"
     if name in ("u.data", "ratings.dat"):
         return "movielens"
-    if name.endswith(".txt") and not has_columns:
+    if name.endswith(".txt"):
         text = read_text(path, encoding)
         first = text.lstrip().partition("\n")[0]
         if any(plain(part) in NAMES["user"] + NAMES["item"] for part in first.split()):
             return "table"  # it has a header
+        if columns and (not any(map(str.isdigit, first)) or any(plain(name) in plain(first) for name in columns)):
+            return "table"  # its header has names of its own
         if (
             not any(separator in first for separator in SEPARATORS if separator != "\t")
             and first.replace("\t", " ").split()[1:]

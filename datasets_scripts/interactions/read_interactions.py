@@ -21,7 +21,7 @@ from traceformers.datasets_scripts.interactions.interaction_numbers import numbe
 from traceformers.datasets_scripts.interactions.interaction_table import Interactions
 from traceformers.datasets_scripts.interactions.item_columns import align_items
 from traceformers.datasets_scripts.interactions.movielens_files import EMBEDDED, read_embedded
-from traceformers.datasets_scripts.interactions.sequence_text import read_attributes
+from traceformers.datasets_scripts.interactions.sequence_text import read_attributes, sequence_file, sequence_files
 
 FIXED_COLUMNS = ("canonical", "movielens", "sasrec", "s3rec")
 MISSING_TIMES = ("error", "drop", "order")
@@ -70,6 +70,7 @@ def read_interactions(
         table = path_or_name if isinstance(path_or_name, pa.Table) else _Frame(path_or_name)
         name, format, raw = "table", "table", raw_from_table(table, "the table", asked)
     elif os.fspath(path_or_name) == EMBEDDED:
+        _refuse_columns(f"data {EMBEDDED}", asked, separator, column_names, what_else="")
         name, format, raw = EMBEDDED, "movielens", read_embedded()
     else:
         path = Path(path_or_name)
@@ -77,14 +78,14 @@ def read_interactions(
             raise FileNotFoundError(
                 f"Expected a file, a folder or the name {EMBEDDED!r}, found nothing at {path}. Correct the path."
             )
-        format = format or detect_format(path, any(asked.values()) or column_names is not None, encoding)
-        fixed = format in FIXED_COLUMNS and [role for role, column in asked.items() if column is not None]
-        if fixed or (format != "table" and (separator or column_names)):
-            what = f"{fixed[0]}_column" if fixed else "separator or column_names"
-            raise ValueError(
-                f"Expected no {what} for the format {format!r} of {path}, got one. Leave it out, or "
-                "choose format='table'."
-            )
+        if format is None and column_names is not None and path.name.removesuffix(".gz").endswith(".txt"):
+            format = "table"  # without a header
+        format = format or detect_format(path, [column for column in asked.values() if column], encoding)
+        if format != "table":
+            named = asked if format in FIXED_COLUMNS else {}
+            _refuse_columns(f"format {format!r} of {path}", named, separator, column_names)
+        if format == "s3rec" and path.is_dir() and sequence_files(path):
+            path = sequence_file(path)
         if format == "canonical":
             made = read_canonical(path)
             if items_path is not None:
@@ -149,6 +150,16 @@ def _interactions(raw, name, format, missing_times):
             )
         made = made.select(kept)
     return made
+
+
+def _refuse_columns(what, asked, separator, column_names, what_else=", or choose format='table'"):
+    """Raises `ValueError` where a column, a separator or names of columns are given for data that has no use for it."""
+    given = [f"{role}_column" for role, column in asked.items() if column is not None]
+    given += ["separator or column_names"] if separator or column_names else []
+    if given:
+        raise ValueError(
+            f"Expected no {given[0]} for the {what}, whose columns are fixed, got one. Leave it out{what_else}."
+        )
 
 
 def _read_items(path, encoding, item_column):

@@ -41,6 +41,31 @@ def read_pairs(path, encoding=None):
     return RawInteractions(columns, files=[path], time="order")
 
 
+def sequence_files(folder):
+    """Returns the texts of a folder in S3Rec's form that have attributes beside them, sorted list of `Path`."""
+    texts = sorted([*folder.glob("*.txt"), *folder.glob("*.txt.gz")])
+    return [text for text in texts if find_file(folder, _attributes_of(text))]
+
+
+def sequence_file(folder):
+    """Returns the one text of a folder in S3Rec's form, `Path`.
+
+    Raises:
+        ValueError: there are several.
+    """
+    files = sequence_files(folder)
+    if len(files) != 1:
+        raise ValueError(
+            f"Expected in {folder} one text with its attributes, got {', '.join(file.name for file in files)}. Name "
+            "one of these files."
+        )
+    return files[0]
+
+
+def _attributes_of(path):
+    return path.name.removesuffix(".gz").removesuffix(".txt") + "_item2attributes.json"
+
+
 def read_lines(path, attributes=None, encoding=None):
     """Returns the `RawInteractions` of a file in S3Rec's form; a user of two lines has the items of both.
 
@@ -61,8 +86,7 @@ def read_lines(path, attributes=None, encoding=None):
             )
         users += parts[:1] * (len(parts) - 1)
         items += parts[1:]
-    name = path.name.removesuffix(".gz").removesuffix(".txt")
-    attributes = attributes or find_file(path.parent, f"{name}_item2attributes.json")
+    attributes = attributes or find_file(path.parent, _attributes_of(path))
     raw = RawInteractions({"user": pa.array(users), "item": pa.array(items)}, files=[path], time="order")
     if attributes is not None:
         raw.files.append(attributes)

@@ -21,32 +21,41 @@ LOSSES = ("full", "sampled", "gbce")
 
 #: Scores that are in memory at a time: 8 MB in float32.
 SCORES_AT_ONCE = 1 << 21
+#: Positions whose scores are computed together at least: fewer make thin products, which are slow.
+LEAST_POSITIONS = 32
 
 
-def catalogue_loss(hidden, targets, weight, bias=None, loss="full", num_negatives=256, calibration=0.75):
+def catalogue_loss(
+    hidden, targets, weight, bias=None, loss="full", num_negatives=256, calibration=0.75, num_items=None
+):
     """Returns the sum of the losses of M positions, a scalar in float32.
 
     Arguments:
         hidden (M, H), targets int64 (M,): what was read, and the row of `weight` that is right.
-        weight (I, H), bias (I,) or None: one row an item.
+        weight (I, H), bias (I,) or None: one row an item. With "sampled" and "gbce" weight may also be a function of
+            rows int64 (n,) to their vectors (n, H), which is called once, for the targets and the negatives.
         loss (str): one of `LOSSES`.
         num_negatives (int): K; of "sampled" and "gbce".
         calibration (float): t of gBCE, from 0 (plain binary cross-entropy) to 1.
+        num_items (int): I, where weight is a function.
     """
     if loss == "full":
         return LinearCrossEntropy.apply(hidden, weight, bias, targets)
-    negatives = torch.randint(len(weight), (num_negatives,), device=weight.device)
-    positive = (hidden * weight[targets]).sum(-1)  # (M,)
-    scores = hidden @ weight[negatives].T  # (M, K)
+    num_items = num_items if callable(weight) else len(weight)
+    negatives = torch.randint(num_items, (num_negatives,), device=hidden.device)
+    drawn = torch.cat([targets, negatives])
+    vectors = weight(drawn) if callable(weight) else weight[drawn]
+    positive = (hidden * vectors[: len(targets)]).sum(-1)  # (M,)
+    scores = hidden @ vectors[len(targets) :].T  # (M, K)
     if bias is not None:
         positive = positive + bias[targets]
         scores = scores + bias[negatives]
     positive, scores = positive.float(), scores.float()
     scores = scores.masked_fill(negatives == targets[:, None], float("-inf"))  # drawn by chance: not a negative
     if loss == "sampled":
-        scores = scores + math.log((len(weight) - 1) / num_negatives)  # so that K draws stand for all other items
+        scores = scores + math.log((num_items - 1) / num_negatives)  # so that K draws stand for all other items
         return (torch.logsumexp(torch.cat([positive[:, None], scores], 1), 1) - positive).sum()
-    return _gbce(positive, scores, num_negatives / (len(weight) - 1), calibration)
+    return _gbce(positive, scores, num_negatives / (num_items - 1), calibration)
 
 
 def _gbce(positive, scores, share, calibration):
@@ -72,7 +81,7 @@ class LinearCrossEntropy(torch.autograd.Function):
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if wants else None
         grad_bias = None if bias is None or not wants else torch.zeros_like(bias, dtype=torch.float32)
         total = hidden.new_zeros((), dtype=torch.float32)
-        rows = max(1, SCORES_AT_ONCE // max(1, len(weight)))
+        rows = max(LEAST_POSITIONS, SCORES_AT_ONCE // max(1, len(weight)))
         for begin in range(0, len(hidden), rows):
             part = inner_hidden[begin : begin + rows]
             scores = (part @ inner_weight.T).float()  # (rows, I)

@@ -8,12 +8,17 @@ from .configuration_sequential import SequentialRecommenderConfig
 class SASRecConfig(SequentialRecommenderConfig):
     """Configuration of a `SASRecModel`; everything is documented in `SequentialRecommenderConfig`.
 
+    As in the paper, items' vectors are scaled where they are read.
+
     Example:
         >>> SASRecConfig(vocab_size=103, hidden_size=64, num_attention_heads=1).loss
         'full'
     """
 
     model_type = "sasrec"
+
+    # What a position foretells hangs on its own item most: unscaled, the layers' results drown it for many epochs.
+    scale_embeddings: bool = True
 
 
 SASRecConfig.register_for_auto_class()

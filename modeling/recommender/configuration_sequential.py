@@ -31,6 +31,7 @@ class SequentialRecommenderConfig(RecommenderConfig):
         hidden_dropout_prob (`float`): of the input and of each part's result.
         attention_probs_dropout_prob (`float`): of attention weights; above zero a CPU takes a much slower path.
         layer_norm_eps, initializer_range (`float`).
+        scale_embeddings (`bool`): multiply items' vectors by the root of `hidden_size` where they are read.
         loss (`str`): "full" cross-entropy; "sampled" softmax or "gbce" with `num_negatives` for large catalogues.
         num_negatives (`int`): drawn for a batch and shared by its positions.
         gbce_calibration (`float`): t of gBCE, 0 to 1.
@@ -57,6 +58,7 @@ class SequentialRecommenderConfig(RecommenderConfig):
     attention_probs_dropout_prob: float = 0.0
     layer_norm_eps: float = 1e-12
     initializer_range: float = 0.02
+    scale_embeddings: bool = False
     loss: str = "full"
     num_negatives: int = 256
     gbce_calibration: float = 0.75

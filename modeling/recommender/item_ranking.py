@@ -39,8 +39,10 @@ def pad_rows(flat: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple
     """
     places = np.arange(max(1, int(lengths.max()) if len(lengths) else 1))
     mask = places < lengths[:, None]  # (B, T)
-    rows = np.zeros(mask.shape, np.int64)
-    rows[mask] = flat[(starts[:, None] + places)[mask]]
+    if not len(flat):
+        return np.zeros(mask.shape, np.int64), mask.astype(np.int64)
+    rows = np.take(flat, starts[:, None] + places, mode="clip").astype(np.int64)
+    rows[~mask] = 0
     return rows, mask.astype(np.int64)
 
 

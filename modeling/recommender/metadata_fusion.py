@@ -8,6 +8,7 @@ Axes: n ids, V ids in all, F sources (the item itself first), H width, G genres 
 title vector.
 """
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -153,14 +154,28 @@ def number_names(column):
     return {name: i for i, name in enumerate(dict.fromkeys(name for names in column for name in names or ()), start=1)}
 
 
+def name_table(column, numbers, width):
+    """Returns the numbers of the first `width` names of each item, int32 array (n, width); 0 for none and unknown ones.
+
+    Args:
+        column: (n,) lists of names, or None; numbers: {name: number}.
+    """
+    column = [(names or ())[:width] for names in column]
+    lengths = np.fromiter(map(len, column), np.int64, len(column))
+    flat = np.array([numbers.get(name, 0) for names in column for name in names], np.int32)
+    table = np.zeros((len(column), width), np.int32)
+    table[np.arange(width) < lengths[:, None]] = flat
+    return table
+
+
 def item_tables(encoder, tokenizer, columns):
     """Returns tables for `ItemEncoder.set_metadata` of new items, from what a user knows of them.
 
     Arguments:
         tokenizer (ItemTokenizer): of the items that are there; it numbers the names.
         columns: {"genres": [[name, ...], ...], "directors": ..., "writers": ..., "title_vectors": (n, E)}, each with an
-            entry an item, or None. Names that the model was not trained with, and more of them than it has room for,
-            are left out.
+            entry an item, or None. Of an item's names the first count that there is room for, one director; those
+            that the model was not trained with say nothing.
 
     Raises:
         ValueError: the model reads titles, and there are no vectors of them.
@@ -175,15 +190,14 @@ def item_tables(encoder, tokenizer, columns):
                 )
             tables["title_vectors"] = columns["title_vectors"]
             continue
+        column = columns.get(f"{source}s")
+        if not column:
+            continue
         known = getattr(encoder, f"{source}_embeddings").num_embeddings
         numbers = number_names(getattr(tokenizer, f"{source}s") or [])
-        rows = [[numbers.get(name, 0) for name in names or ()] for names in columns.get(f"{source}s") or []]
-        rows = [[number for number in row if 0 < number < known] for row in rows]
-        if not rows:
-            continue
         buffer = getattr(encoder, f"{source}_ids")
-        width = 1 if buffer.dim() == 1 else buffer.shape[1]
-        table = torch.tensor([(row + [0] * width)[:width] for row in rows])
+        table = name_table(column, numbers, 1 if buffer.dim() == 1 else buffer.shape[1])
+        table[table >= known] = 0
         tables[f"{source}_ids"] = table[:, 0] if buffer.dim() == 1 else table
     return tables
 

@@ -27,10 +27,6 @@ class Bert4RecModel(SequentialRecommenderModel):
 
     config_class = Bert4RecConfig
     causal = False
-    _auto_map = {  # noqa: RUF012
-        "AutoConfig": "configuration_bert4rec.Bert4RecConfig",
-        "AutoModel": "modeling_bert4rec.Bert4RecModel",
-    }
 
     def next_item_row(self, input_ids, attention_mask):
         """Returns the rows with a mask after them; the encoder drops the oldest item where they are full then."""

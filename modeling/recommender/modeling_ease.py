@@ -77,10 +77,6 @@ class EASEModel(RecommenderPreTrainedModel):
     """
 
     config_class = EASEConfig
-    _auto_map = {  # noqa: RUF012
-        "AutoConfig": "configuration_ease.EASEConfig",
-        "AutoModel": "modeling_ease.EASEModel",
-    }
 
     def __init__(self, config: EASEConfig):
         super().__init__(config)

@@ -47,10 +47,6 @@ class EnsembleRecommenderModel(RecommenderPreTrainedModel):
     """
 
     config_class = EnsembleRecommenderConfig
-    _auto_map = {  # noqa: RUF012
-        "AutoConfig": "configuration_ensemble.EnsembleRecommenderConfig",
-        "AutoModel": "modeling_ensemble.EnsembleRecommenderModel",
-    }
 
     def __init__(self, config: EnsembleRecommenderConfig):
         super().__init__(config)
@@ -83,13 +79,18 @@ class EnsembleRecommenderModel(RecommenderPreTrainedModel):
             ensemble.item_tokenizer = tokenizer
         return ensemble.eval()
 
-    def member_scores(self, input_ids, attention_mask=None):
-        """Returns (list of M scores (B, V), one a member; bool (B, V), True for what is ranked)."""
+    def member_scores(self, input_ids, attention_mask=None, scorers=None):
+        """Returns (list of M scores (B, V), one a member; bool (B, V), True for what is ranked).
+
+        Args:
+            input_ids (int64 (B, T)), attention_mask (B, T): histories.
+            scorers (list of functions, *optional*): the members' `scorer()`, where many batches are scored.
+        """
         if attention_mask is None:
             attention_mask = (input_ids != self.config.pad_token_id).long()
         tables = [
-            member.next_item_scores(*newest_items(input_ids, attention_mask, member.config.max_history))
-            for member in self.members
+            score(*newest_items(input_ids, attention_mask, member.config.max_history))
+            for member, score in zip(self.members, scorers or self._member_scorers(), strict=True)
         ]
         unseen = torch.ones_like(tables[0], dtype=torch.bool)
         if not self.config.seen_last:
@@ -104,15 +105,26 @@ class EnsembleRecommenderModel(RecommenderPreTrainedModel):
 
         An empty history gets what the members say of it.
         """
-        config = self.config
-        return fuse_scores(
-            *self.member_scores(input_ids, attention_mask),
-            config.method,
-            config.weights,
-            config.rank_constant,
-            config.normalization,
-            config.top_items,
-        )
+        return self.scorer()(input_ids, attention_mask)
+
+    def scorer(self):
+        """Returns `next_item_scores` for many batches; each member prepares once."""
+        config, scorers = self.config, self._member_scorers()
+
+        def score(input_ids, attention_mask=None):
+            return fuse_scores(
+                *self.member_scores(input_ids, attention_mask, scorers),
+                config.method,
+                config.weights,
+                config.rank_constant,
+                config.normalization,
+                config.top_items,
+            )
+
+        return score
+
+    def _member_scorers(self):
+        return [member.scorer() for member in self.members]
 
     def item_vectors(self):
         """Returns the item vectors of the first member that has some, or None."""

@@ -68,10 +68,6 @@ class MultiVAEModel(RecommenderPreTrainedModel):
     config_class = MultiVAEConfig
     #: The loss is a mean over users, so Trainer must not divide by a number of labels.
     accepts_loss_kwargs = False
-    _auto_map = {  # noqa: RUF012
-        "AutoConfig": "configuration_multivae.MultiVAEConfig",
-        "AutoModel": "modeling_multivae.MultiVAEModel",
-    }
 
     def __init__(self, config: MultiVAEConfig):
         super().__init__(config)

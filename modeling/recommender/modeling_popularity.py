@@ -25,10 +25,6 @@ class PopularityModel(RecommenderPreTrainedModel):
     """
 
     config_class = PopularityConfig
-    _auto_map = {  # noqa: RUF012
-        "AutoConfig": "configuration_popularity.PopularityConfig",
-        "AutoModel": "modeling_popularity.PopularityModel",
-    }
 
     def __init__(self, config: PopularityConfig):
         super().__init__(config)

@@ -80,9 +80,10 @@ class RecommenderPreTrainedModel(PreTrainedModel):
     _item_index = None
 
     def __init_subclass__(cls, **kwargs):
-        """Register a concrete model, one with an `_auto_map` of its own, with the Auto classes."""
+        """Register a concrete model, one that names its own config class, with the Auto classes."""
+        is_concrete = "config_class" in cls.__dict__  # transformers writes an inherited one there, too
         super().__init_subclass__(**kwargs)
-        if "_auto_map" in cls.__dict__:
+        if is_concrete:
             cls.register_for_auto_class("AutoModel")
             cls.config_class.register_for_auto_class()
             # transformers itself registers the classes of a copy of this file that it loads from a model repository.
@@ -109,6 +110,13 @@ class RecommenderPreTrainedModel(PreTrainedModel):
                 padding alone is an empty history.
         """
         raise NotImplementedError(f"{type(self).__name__} has to implement next_item_scores.")
+
+    def scorer(self):
+        """Return `next_item_scores` for many batches: what is the same for all of them is computed here, once.
+
+        The function is of the weights as they are now, and of the mode, training or evaluation.
+        """
+        return self.next_item_scores
 
     def query_vectors(self, input_ids: torch.LongTensor, attention_mask: torch.Tensor | None = None):
         """Return the vectors (B, H) of histories whose product with `item_vectors` scores the items, or None."""
@@ -239,12 +247,16 @@ class RecommenderPreTrainedModel(PreTrainedModel):
         was_training = self.training
         self.eval()
         try:
+            score = None if retrieves else self.scorer()
             for start in range(0, B, batch_size):
                 rows = order[start : start + batch_size]
                 batch = pad_rows(ids, offsets[rows + 1] - lengths[rows], lengths[rows])
                 batch = [torch.from_numpy(array).to(self.device) for array in batch]
                 pool = n if vectors is None else max(_POOL_FACTOR * n, _POOL_LEAST)
-                found = (self._retrieved if retrieves else self._ranked)(batch, rules, rows, pool)
+                if retrieves:
+                    found = self._retrieved(batch, rules, rows, pool)
+                else:
+                    found = self._ranked(score(*batch).float(), rules, rows, pool)
                 if vectors is not None:
                     found = diversify(*found, vectors, n, diversity)
                 width = found[0].shape[1]
@@ -253,9 +265,8 @@ class RecommenderPreTrainedModel(PreTrainedModel):
             self.train(was_training)
         return token_ids, scores
 
-    def _ranked(self, batch, rules, rows, n):
-        """Return (token ids, scores) of the n best of all items, for the users `rows` whose histories are `batch`."""
-        scores = self.next_item_scores(*batch).float()
+    def _ranked(self, scores, rules, rows, n):
+        """Return (token ids, scores) of the n best of all items, for the users `rows` whose scores (B, V) these are."""
         expected = (len(rows), self.config.vocab_size)
         if tuple(scores.shape) != expected:
             raise ValueError(

@@ -25,10 +25,6 @@ class SASRecModel(SequentialRecommenderModel):
 
     config_class = SASRecConfig
     causal = True
-    _auto_map = {  # noqa: RUF012
-        "AutoConfig": "configuration_sasrec.SASRecConfig",
-        "AutoModel": "modeling_sasrec.SASRecModel",
-    }
 
     def next_item_row(self, input_ids, attention_mask):
         """Returns the rows with [MASK] before them and their newest item asked; full rows push the [MASK] out."""

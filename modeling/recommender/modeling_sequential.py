@@ -67,7 +67,10 @@ class SequentialRecommenderModel(RecommenderPreTrainedModel):
                 f"Expected input_ids of shape (B, T), got {tuple(input_ids.shape)}; call the model's item_tokenizer "
                 "with histories=[[...]] and padding=True."
             )
-        return self.encoder(self.items(input_ids), attention_mask, asked)
+        vectors = self.items(input_ids)
+        if self.config.scale_embeddings:
+            vectors = vectors * self.config.hidden_size**0.5
+        return self.encoder(vectors, attention_mask, asked)
 
     def position_scores(self, input_ids, attention_mask=None, asked=None):
         """Returns the scores of all ids (B, T, V) at every position, or (B, Q, V) at the columns asked (B, Q)."""
@@ -87,8 +90,17 @@ class SequentialRecommenderModel(RecommenderPreTrainedModel):
 
     def next_item_scores(self, input_ids, attention_mask=None):
         """Returns float32 scores (B, V) of the next item of each history (B, T)."""
-        scores = (self.query_vectors(input_ids, attention_mask) @ self.item_vectors().T).float()
-        return scores if self.output_bias is None else scores + self.output_bias.float()
+        return self.scorer()(input_ids, attention_mask)
+
+    def scorer(self):
+        """Returns `next_item_scores` for many batches, which fuses the items' vectors once."""
+        vectors, bias = self.item_vectors(), self.item_bias()
+
+        def score(input_ids, attention_mask=None):
+            scores = (self.query_vectors(input_ids, attention_mask) @ vectors.T).float()
+            return scores if bias is None else scores + bias.float()
+
+        return score
 
     # --- training -------------------------------------------------------------------------------------------
 
@@ -117,18 +129,24 @@ class SequentialRecommenderModel(RecommenderPreTrainedModel):
         if labels is None:
             return RecommenderOutput(scores=self.next_item_scores(input_ids, attention_mask), gates=gates)
         states, targets = self._asked(input_ids, attention_mask, labels)
-        bias = None if self.output_bias is None else self.output_bias[FIRST_ITEM_ID:]
         total = catalogue_loss(
             states,
             targets - FIRST_ITEM_ID,
-            self.item_vectors()[FIRST_ITEM_ID:],
-            bias,
+            self._loss_vectors(),
+            None if self.output_bias is None else self.output_bias[FIRST_ITEM_ID:],
+            num_items=self.config.vocab_size - FIRST_ITEM_ID,
             loss=self.config.loss,
             num_negatives=self.config.num_negatives,
             calibration=self.config.gbce_calibration,
         )
         count = len(targets) if num_items_in_batch is None else num_items_in_batch
         return RecommenderOutput(loss=total / count, gates=gates)
+
+    def _loss_vectors(self):
+        """Return the vectors of items for a loss: a table, or for a few of many fused ones what fuses those asked."""
+        if self.config.output_embedding == "fused" and self.config.loss != "full":
+            return lambda items: self.items(items + FIRST_ITEM_ID)
+        return self.item_vectors()[FIRST_ITEM_ID:]
 
     def _asked(self, input_ids, attention_mask, labels):
         """Return (states (M, H), ids (M,)) of the positions with labels; the last layer computes few others."""

@@ -77,23 +77,41 @@ class Rules:
         return torch.from_numpy(at * len(self.blocked) + token_ids)
 
 
-def flat_rows(ids, offsets, name: str, vocab_size: int, n_rows: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return (ids, offsets) as int64 arrays.
+def flat_rows(
+    ids, offsets, name: str, vocab_size: int | None = None, n_rows: int | None = None, offsets_name: str = "offsets"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (ids (N,), offsets (B + 1,)) as int64 arrays: row b is ids[offsets[b]:offsets[b + 1]].
+
+    Arguments:
+        name, offsets_name: what they are called in an error.
+        vocab_size: what ids are below; n_rows: B. None for any.
 
     Raises:
         ValueError: they do not fit together, are not of `n_rows` rows, or an id is outside the vocabulary.
     """
     ids, offsets = (np.asarray(array.cpu() if torch.is_tensor(array) else array) for array in (ids, offsets))
-    fits = ids.ndim == 1 and offsets.ndim == 1 and len(offsets) and offsets[0] == 0 and offsets[-1] == len(ids)
-    if not fits or (n_rows is not None and len(offsets) != n_rows + 1) or np.any(np.diff(offsets) < 0):
+    if ids.ndim != 1 or (len(ids) and ids.dtype.kind not in "iu"):
         raise ValueError(
-            f"Expected {name} (N,) with offsets ({'B' if n_rows is None else n_rows} + 1,) from 0 to N, got shapes "
-            f"{ids.shape} and {offsets.shape}; pass what ItemTokenizer.encode_histories returns."
+            f"Expected {name} as a flat array of token ids, got shape {ids.shape} of {ids.dtype}; pass what "
+            "ItemTokenizer.encode_histories returns."
         )
-    if len(ids) and (ids.min() < 0 or ids.max() >= vocab_size):
+    fits = offsets.ndim == 1 and len(offsets) and offsets[0] == 0 and offsets[-1] == len(ids)
+    if not fits or np.any(np.diff(offsets) < 0):
         raise ValueError(
-            f"Expected {name} to be token ids from 0 to {vocab_size - 1}, got {ids.min()} to {ids.max()}; encode item "
-            "ids with the model's own item_tokenizer."
+            f"Expected {offsets_name} that rise from 0 to the {len(ids)} {name}, got "
+            f"{np.array2string(offsets, threshold=6, edgeitems=2)}; row b is "
+            f"{name}[{offsets_name}[b]:{offsets_name}[b + 1]], so give one more of them than there are rows."
+        )
+    if n_rows is not None and len(offsets) != n_rows + 1:
+        raise ValueError(
+            f"Expected {name} of {n_rows} users, one row a history, got {len(offsets) - 1}; pass {offsets_name} with "
+            "an empty row for who has none."
+        )
+    if len(ids) and (ids.min() < 0 or (vocab_size is not None and ids.max() >= vocab_size)):
+        most = "" if vocab_size is None else f" to {vocab_size - 1}"
+        raise ValueError(
+            f"Expected {name} to be token ids from 0{most}, got {ids.min()} to {ids.max()}; encode item ids with the "
+            "model's own item_tokenizer."
         )
     return ids.astype(np.int64), offsets.astype(np.int64)
 

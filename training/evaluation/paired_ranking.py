@@ -64,16 +64,23 @@ def compare_runs(ours, theirs, figure="ndcg@10", seeded=True):
     """
     ours, theirs = _stacked(ours, figure, "ours"), _stacked(theirs, figure, "theirs")
     if ours.shape[1] != theirs.shape[1]:
-        raise ValueError(f"Expected figures of the same users, got {ours.shape[1]} and {theirs.shape[1]} users.")
+        raise ValueError(
+            f"Expected figures of the same users, got {ours.shape[1]} and {theirs.shape[1]} users; evaluate both "
+            "on one split."
+        )
     if len(ours) != len(theirs) and 1 not in (len(ours), len(theirs)):
         raise ValueError(
-            f"Expected as many seeds of both, or one run of a model without a seed, got {len(ours)} and {len(theirs)}."
+            f"Expected as many seeds of both, or one run of a model without a seed, got {len(ours)} and {len(theirs)}; "
+            "train the seeds that are missing, or leave out those that only one has."
         )
     differences = ours - theirs  # (S, U)
     differences = differences[:, ~np.isnan(differences).any(axis=0)]
     seeds, users = differences.shape
     if not users:
-        raise ValueError("Expected a user with a figure of both models, got none: there is nothing to compare.")
+        raise ValueError(
+            "Expected a user with a figure of both models, got none: there is nothing to compare; evaluate both on "
+            "users who have a target."
+        )
     by_seed = tuple((float(one.mean()), _error(one)) for one in differences)
     error_users = _error(differences.mean(axis=0))
     error_seeds = _error(differences.mean(axis=1))
@@ -88,7 +95,10 @@ def _stacked(runs, figure, name):
     rows = [_values(run, figure) for run in runs]
     if not rows or any(row.shape != rows[0].shape or row.ndim != 1 for row in rows):
         shapes = [row.shape for row in rows]
-        raise ValueError(f"Expected {name} as flat arrays of figures, one a seed, same users, got shapes {shapes}.")
+        raise ValueError(
+            f"Expected {name} as flat arrays of figures, one a seed, same users, got shapes {shapes}; pass a list with "
+            "the RankingReport of each seed, all of one split."
+        )
     return np.stack(rows)
 
 
@@ -97,7 +107,10 @@ def _values(run, figure):
     if per_user is None:
         return np.asarray(run, dtype=np.float64)
     if figure not in per_user:
-        raise ValueError(f"Expected a figure of the report, one of {', '.join(sorted(per_user))}, got {figure!r}.")
+        raise ValueError(
+            f"Expected a figure of the report, one of {', '.join(sorted(per_user))}, got {figure!r}; name one of "
+            "these, or make the report with the cut you want in ks."
+        )
     return per_user[figure]
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from traceformers.modeling.recommender.configuration_recommender import FIRST_ITEM_ID
-from traceformers.training.evaluation.next_item_ranks import flat_lists
+from traceformers.modeling.recommender.recommendation_rules import flat_rows
 from traceformers.training.evaluation.ranking_slices import COLD, history_length_slices, popularity_slices
 
 CUTS = (5, 10, 20)
@@ -149,7 +149,9 @@ def coverage(top_items, catalogue_size):
     0.5
     """
     if catalogue_size < 1:
-        raise ValueError(f"Expected a catalogue of at least one item, got {catalogue_size}.")
+        raise ValueError(
+            f"Expected a catalogue of at least one item, got {catalogue_size}; pass how many could be recommended."
+        )
     top_items = np.asarray(top_items)
     return float(len(np.unique(top_items[top_items >= FIRST_ITEM_ID])) / catalogue_size)
 
@@ -171,7 +173,8 @@ def novelty(top_items, item_counts):
     kept = top_items >= FIRST_ITEM_ID
     if kept.any() and top_items.max() >= len(counts):
         raise ValueError(
-            f"Expected item_counts of all tokens, got {len(counts)} and recommended token {int(top_items.max())}."
+            f"Expected item_counts of all tokens, got {len(counts)} and recommended token {int(top_items.max())}; "
+            "count by np.bincount(items, minlength=len(tokenizer)) with the tokenizer that the items are of."
         )
     bits = -np.log2(np.maximum(counts, 1) / max(1.0, counts[FIRST_ITEM_ID:].sum()))
     summed = np.where(kept, bits[np.where(kept, top_items, 0)], 0).sum(axis=1)
@@ -203,33 +206,47 @@ def _slice(ranks, offsets, ks, users=None, members=None):
 
 def _ranks(ranks, offsets):
     ranks = np.asarray(ranks)
-    return flat_lists(ranks, np.arange(len(ranks) + 1) if offsets is None else offsets, "ranks", "target_offsets")
+    if ranks.ndim != 1 or (len(ranks) and (ranks.dtype.kind not in "iu" or ranks.min() < 0)):
+        raise ValueError(
+            f"Expected ranks as a flat array of whole numbers from 0, got {ranks!r:.80}; pass what next_item_ranks "
+            "returns, with 0 for a target that can not be found."
+        )
+    offsets = np.arange(len(ranks) + 1) if offsets is None else offsets
+    return flat_rows(ranks, offsets, "ranks", offsets_name="target_offsets")
 
 
 def _cuts(ks):
     ks = tuple(ks)
     if not ks or any(int(k) != k or k < 1 for k in ks):
-        raise ValueError(f"Expected cuts of whole numbers from 1, such as (5, 10, 20), got {ks}.")
+        raise ValueError(f"Expected cuts of whole numbers from 1, got {ks}; pass some, as ks=(5, 10, 20).")
     return ks
 
 
 def _lists(top_items, users):
     top_items = np.asarray(top_items)
     if top_items.ndim != 2 or len(top_items) != users:
-        raise ValueError(f"Expected top_items (U, k) of {users} users, got shape {top_items.shape}.")
+        raise ValueError(
+            f"Expected top_items (U, k) of {users} users, got shape {top_items.shape}; pass those that rank_targets "
+            "found with the ranks, and target_offsets if a user has no target or several."
+        )
     return top_items
 
 
 def _one_a_user(lengths, users):
     if len(lengths) != users:
-        raise ValueError(f"Expected history_lengths of {users} users, got {len(lengths)}.")
+        raise ValueError(
+            f"Expected history_lengths of {users} users, got {len(lengths)}; pass one a user, as np.diff(offsets), and "
+            "target_offsets if a user has no target or several."
+        )
     return lengths
 
 
 def _one_a_rank(targets, number):
     targets = np.asarray(targets)
     if targets.shape != (number,):
-        raise ValueError(f"Expected the targets of {number} ranks, got shape {targets.shape}.")
+        raise ValueError(
+            f"Expected the targets of {number} ranks, got shape {targets.shape}; pass those that were ranked."
+        )
     return targets
 
 

@@ -5,19 +5,16 @@ from importlib import import_module
 
 import numpy as np
 
+from traceformers.modeling.recommender import MODEL_CLASSES
 from traceformers.modeling.recommender.configuration_recommender import FIRST_ITEM_ID
 from traceformers.tokenization.item.tokenization_item import ItemTokenizer
 from traceformers.training.model_files import model_folder
 
-#: Where the class of each model type is.
-CLASSES = {
-    "bert4rec": "modeling_bert4rec.Bert4RecModel",
-    "sasrec": "modeling_sasrec.SASRecModel",
-    "multivae": "modeling_multivae.MultiVAEModel",
-    "ease": "modeling_ease.EASEModel",
-    "popularity": "modeling_popularity.PopularityModel",
-    "ensemble_recommender": "modeling_ensemble.EnsembleRecommenderModel",
-}
+
+def recommender_class(model_type):
+    """Returns the class of a model type; its config's is its `config_class`."""
+    module, _, name = MODEL_CLASSES[model_type].rpartition(".")
+    return getattr(import_module(module), name)
 
 
 def load_recommender(name, revision=None, device="cpu"):
@@ -33,15 +30,13 @@ def load_recommender(name, revision=None, device="cpu"):
     folder = model_folder(name, revision)
     path = folder / "config.json"
     model_type = json.loads(path.read_text(encoding="utf-8")).get("model_type") if path.is_file() else None
-    if model_type not in CLASSES:
+    if model_type not in MODEL_CLASSES:
         got = f"model type {model_type!r}" if path.is_file() else "no config.json"
         raise ValueError(
-            f"Expected a recommender ({', '.join(CLASSES)}) in {name}, got {got}. Name the folder of a saved model, "
-            "which is model/ in the output folder of a run."
+            f"Expected a recommender ({', '.join(MODEL_CLASSES)}) in {name}, got {got}. Name the folder of a saved "
+            "model, which is model/ in the output folder of a run."
         )
-    module, _, class_name = CLASSES[model_type].partition(".")
-    model_class = getattr(import_module(f"traceformers.modeling.recommender.{module}"), class_name)
-    model = model_class.from_pretrained(folder)
+    model = recommender_class(model_type).from_pretrained(folder)
     model.item_tokenizer = ItemTokenizer.from_pretrained(folder)
     return model.to(device).eval()
 

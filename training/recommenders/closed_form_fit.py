@@ -6,6 +6,7 @@ axes: I items, U users, n users of the validation
 import numpy as np
 import scipy.sparse
 import torch
+from tqdm.auto import tqdm
 
 from traceformers.modeling.recommender.bag_of_items import flat_item_sets
 from traceformers.modeling.recommender.modeling_ease import EASEModel, require_memory
@@ -44,7 +45,7 @@ def ndcg_gains(ranks, depth=DEPTH):
     return np.where(ranks <= depth, 1 / np.log2(1 + np.asarray(ranks, np.float64)), 0.0)
 
 
-def fit_ease(train, vocab_size, validation=None, l2=L2_GRID, recency=0.0, memory_limit_gib=16.0):
+def fit_ease(train, vocab_size, validation=None, l2=L2_GRID, recency=0.0, memory_limit_gib=16.0, progress=False):
     """Returns (`EASEModel`, trials): the best by NDCG@10 of the validation, trials {"l2", "recency", "ndcg@10"}.
 
     Where the best lambda is the last of the grid on either side, the grid is continued by factors of 2, so that the
@@ -57,6 +58,7 @@ def fit_ease(train, vocab_size, validation=None, l2=L2_GRID, recency=0.0, memory
         l2 (`float` or list of `float`): lambda, or those to try.
         recency (`float` or list of `float`): see `EASEConfig`; each is tried with each lambda, which costs no new fit.
         memory_limit_gib (`float`): see `require_memory`.
+        progress (`bool`): show a progress bar.
 
     Raises:
         ValueError: the catalogue takes more memory than the limit, or there is a choice and no validation.
@@ -72,9 +74,10 @@ def fit_ease(train, vocab_size, validation=None, l2=L2_GRID, recency=0.0, memory
     if len(grid) == len(recencies) == 1:
         return EASEModel.from_gram(gram, grid[0], recencies[0]), []
     histories, figures, best, model = validation.histories, {}, None, None
-    waiting = grid
-    while waiting:
-        for value in waiting:
+    waiting = list(grid)
+    with tqdm(total=len(grid) * len(recencies), unit=" settings", desc="lambda", disable=not progress) as bar:
+        while waiting:
+            value = waiting.pop(0)
             tried = EASEModel.from_gram(gram, value)
             for each in recencies:
                 tried.config.recency = each
@@ -82,8 +85,12 @@ def fit_ease(train, vocab_size, validation=None, l2=L2_GRID, recency=0.0, memory
                 figures[value, each] = float(ndcg_gains(ranks).mean())
                 if best is None or figures[value, each] > figures[best]:
                     best, model = (value, each), tried
-        values = [value for value, _ in figures]
-        edges = {min(values): min(values) / 2, max(values): max(values) * 2} if len(grid) > 1 else {}
-        waiting = [edges[best[0]]] if best[0] in edges else []
+                bar.set_postfix({f"best ndcg@{DEPTH}": f"{figures[best]:.4f}"}, refresh=False)
+                bar.update()
+            values = [value for value, _ in figures]
+            edges = {min(values): min(values) / 2, max(values): max(values) * 2} if len(grid) > 1 else {}
+            if not waiting and best[0] in edges:
+                waiting.append(edges[best[0]])
+                bar.total += len(recencies)
     model.config.recency = best[1]
     return model, [{"l2": l2, "recency": each, f"ndcg@{DEPTH}": figures[l2, each]} for l2, each in sorted(figures)]

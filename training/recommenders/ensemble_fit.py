@@ -11,6 +11,7 @@ from itertools import permutations
 
 import numpy as np
 import torch
+from tqdm.auto import tqdm
 
 from traceformers.modeling.recommender.modeling_ensemble import EnsembleRecommenderModel
 from traceformers.modeling.recommender.score_fusion import (
@@ -74,6 +75,7 @@ def fit_ensemble(
     top_items=TOP_ITEMS,
     seen_last=True,
     batch_size=256,
+    progress=False,
 ):
     """Returns the `EnsembleFit` of trained models: the setting with the best NDCG@10, of equals the simplest.
 
@@ -85,6 +87,7 @@ def fit_ensemble(
         top_items (list of `int`): to try with "top_then", for each two models in both orders.
         seen_last (`bool`): see `EnsembleRecommenderConfig`; False where targets can be items of the history.
         batch_size (`int`): users scored at once.
+        progress (`bool`): show a progress bar over the users, on each of whom all settings are tried.
 
     Raises:
         ValueError: there are no models or users, or the vocabularies differ.
@@ -94,7 +97,7 @@ def fit_ensemble(
         raise ValueError(f"Expected models and validation users, got {len(models)} and {len(validation)}. Give some.")
     everything = EnsembleRecommenderModel.from_models(models, seen_last=seen_last)
     settings = list(_settings(len(models), weight_parts, rank_constants, top_items))
-    gains = _gains(everything, validation, settings, batch_size)  # (settings, n)
+    gains = _gains(everything, validation, settings, batch_size, progress)  # (settings, n)
     means = gains.mean(1)
     order = np.argsort(-means, kind="stable")
     trials = [EnsembleTrial(*settings[row], float(means[row])) for row in order]
@@ -143,11 +146,12 @@ def _settings(count, parts, rank_constants, top_items):
 
 
 @torch.inference_mode()
-def _gains(ensemble, validation, settings, batch_size):
+def _gains(ensemble, validation, settings, batch_size, progress):
     """Returns NDCG@10 (settings, n) of each user under each setting."""
     histories, users = validation.histories, len(validation)
     gains = np.zeros((len(settings), users))
     order = np.argsort(-histories.lengths, kind="stable")  # the longest together: little padding
+    bar = tqdm(total=users, unit=" users", desc=f"{len(settings):,} settings", disable=not progress)
     for first in range(0, users, batch_size):
         rows = order[first : first + batch_size]
         ids, mask = (torch.from_numpy(array).to(ensemble.device) for array in histories.padded(rows))
@@ -166,6 +170,8 @@ def _gains(ensemble, validation, settings, batch_size):
                 fused = weighted_sum([reciprocal(place[i], constant) for i in members], fields["weights"])
             ranks = _ranks(with_the_rest_last(fused, unseen), unseen, targets)
             gains[number, rows] = ndcg_gains(ranks.cpu().numpy(), DEPTH)
+        bar.update(len(rows))
+    bar.close()
     return gains
 
 

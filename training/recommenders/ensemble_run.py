@@ -64,14 +64,15 @@ def member_names(folders):
     return [f"{name} ({number})" for number, name in enumerate(names, 1)]
 
 
-def build_ensemble(folders, data, device="cpu"):
+def build_ensemble(folders, data, device="cpu", progress=False):
     """Returns the ensemble of some models chosen by validation, and what is told of the choice, `dict`.
 
     Args:
         folders, data, device: as of `load_members`.
+        progress (`bool`): show a progress bar.
     """
     models = load_members(folders, data, device)
-    fit = fit_ensemble(models, data.split.validation)
+    fit = fit_ensemble(models, data.split.validation, progress=progress)
     names = [f"{model.config.model_type} of {name}" for model, name in zip(models, member_names(folders), strict=True)]
     fit.model.item_tokenizer = data.tokenizer
     return fit.model, {

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from traceformers.modeling.recommender.configuration_recommender import FIRST_ITEM_ID
+from traceformers.modeling.recommender.item_ranking import pad_rows
 from traceformers.tokenization.item.tokenization_item import ItemTokenizer
-
-PAD_ID = 0
 
 
 @dataclass
@@ -73,7 +72,7 @@ class Histories:
             begins (int64 (B,), *optional*): where in `items` each row begins, for other items than the newest.
         """
         begins, lengths = self.spans(users, max_length, begins)
-        return rows_of(self.items, begins, lengths)
+        return pad_rows(self.items, begins, lengths)
 
     def spans(self, users, max_length=None, begins=None):
         """Returns where the rows of `padded` begin in `items` and how long they are, both int64 (B,)."""
@@ -83,21 +82,6 @@ class Histories:
         elif max_length:
             ends = np.minimum(ends, begins + max_length)
         return begins, ends - begins
-
-
-def rows_of(items, begins, lengths):
-    """Returns stretches of a flat array as rows padded on the right: ids and mask, both int64 (B, T).
-
-    Args:
-        items (int (N,)); begins, lengths (int64 (B,)).
-    """
-    columns = np.arange(max(int(lengths.max(initial=1)), 1))
-    mask = columns < lengths[:, None]  # (B, T)
-    if not len(items):
-        return np.full(mask.shape, PAD_ID, np.int64), mask.astype(np.int64)
-    ids = np.take(items, begins[:, None] + columns, mode="clip").astype(np.int64)
-    ids[~mask] = PAD_ID
-    return ids, mask.astype(np.int64)
 
 
 def from_interactions(interactions):

@@ -111,6 +111,30 @@ def split_histories(histories, protocol="A", eval_users=None, seed=0, validation
     return HistorySplit(train, validation, test, about)
 
 
+def refuse_times_of_each_user(histories):
+    """Raises `ValueError` if times are ranks that begin anew for each user: no moment then divides all users' items.
+
+    They are taken for such where most users begin at the lowest time there is, and most steps of a user are by one.
+
+    Args:
+        histories (`Histories`): with times that are ranks.
+    """
+    times, lengths = histories.times, histories.lengths
+    if times is None or (lengths > 0).sum() < 2:
+        return
+    lowest = times.min()
+    at_lowest = int((times[histories.offsets[:-1][lengths > 0]] == lowest).sum())
+    within = np.ones(len(times), bool)
+    within[histories.offsets[:-1][lengths > 0]] = False  # steps to another user's first item are none
+    steps = np.diff(times, prepend=times[0])[within]
+    if 2 * at_lowest > (lengths > 0).sum() and 2 * (steps == 1).sum() > len(steps):
+        raise ValueError(
+            f"Expected times of one clock for all users with protocol time, got ranks that begin at {lowest:g} for "
+            f"{at_lowest:,} of {len(histories):,} users and go up by one. Name a column of dates or seconds with "
+            "--time_column, or choose --protocol A or B."
+        )
+
+
 def _ask(histories, asked, counts):
     users = np.flatnonzero(asked)
     targets = histories.items[histories.offsets[users] + counts[users]].astype(np.int64)

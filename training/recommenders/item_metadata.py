@@ -8,7 +8,7 @@ numbering follows from the tokenizer alone, and a trained model finds it again w
 
 import numpy as np
 
-from traceformers.modeling.recommender.metadata_fusion import number_names
+from traceformers.modeling.recommender.metadata_fusion import name_table, number_names
 
 #: The tokenizer's column of each feature; a director is the first of an item's.
 COLUMNS = {"genre": "genres", "director": "directors", "writer": "writers", "title": "titles"}
@@ -47,8 +47,8 @@ def metadata_tables(tokenizer, features, title_vectors=None, max_genres=None, ma
         if feature == "title":
             if title_vectors is None:
                 raise ValueError(
-                    "Expected --title_embeddings for the feature title, got none. Write them with "
-                    "prepare_title_embeddings.py, or leave title out of --metadata_features."
+                    "Expected --title_encoder or --title_embeddings for the feature title, got neither. Name one "
+                    "of them, or leave title out of --metadata_features."
                 )
             fields["title_embedding_size"] = title_vectors.shape[1]
             tables["title_vectors"] = np.pad(np.asarray(title_vectors, np.float32), ((first, 0), (0, 0)))
@@ -62,16 +62,10 @@ def metadata_tables(tokenizer, features, title_vectors=None, max_genres=None, ma
         numbers = number_names(column)
         fields[f"num_{feature}s"] = len(numbers)
         if feature == "director":
-            table = np.zeros(len(tokenizer), np.int32)
-            table[first:] = [numbers[names[0]] if names else 0 for names in column]
+            table = name_table(column, numbers, 1)[:, 0]
         else:
-            column = [(names or [])[: limits[feature]] for names in column]
-            most = max(map(len, column))
-            fields[f"max_{feature}s"] = most
-            table = np.zeros((len(tokenizer), most), np.int32)
-            lengths = np.array([len(names) for names in column])
-            flat = np.array([numbers[name] for names in column for name in names], np.int32)
-            rows = np.repeat(np.arange(len(column)), lengths)
-            table[first + rows, np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)] = flat
-        tables[f"{feature}_ids"] = table
+            most = max(len(names or ()) for names in column)
+            fields[f"max_{feature}s"] = most if limits[feature] is None else min(most, limits[feature])
+            table = name_table(column, numbers, fields[f"max_{feature}s"])
+        tables[f"{feature}_ids"] = np.concatenate([np.zeros((first, *table.shape[1:]), np.int32), table])
     return fields, tables

@@ -6,15 +6,16 @@ from dataclasses import field
 from transformers import TrainingArguments
 
 from traceformers.datasets_scripts.interactions.interaction_numbers import moment
+from traceformers.modeling.recommender import MODEL_TYPES
 from traceformers.training.recommenders.history_split import PROTOCOLS
 from traceformers.training.recommenders.length_buckets import BUCKET_BATCHES
+from traceformers.training.recommenders.unused_options import choose_titles, named_options, refuse_unused
 from traceformers.training.run_arguments import parse_run
 
 #: Model arguments that are no fields of a config, or several values to choose one from.
 NO_FIELDS = ("model_type", "members", "member_configs", "l2", "recency")
 #: All model arguments that say something to a model type that is not trained by steps.
 OF_SOLVED = {"ease": {"l2", "recency"}, "popularity": set(), "ensemble_recommender": {"members", "member_configs"}}
-MODEL_TYPES = ("bert4rec", "sasrec", "multivae", "ease", "popularity", "ensemble_recommender")
 
 
 @dataclasses.dataclass
@@ -30,6 +31,7 @@ class RecommenderModelArguments:
     hidden_dropout_prob: float | None = field(default=None, metadata={"help": "Dropout of hidden states."})
     attention_probs_dropout_prob: float | None = field(default=None, metadata={"help": "Dropout of attention."})
     initializer_range: float | None = field(default=None, metadata={"help": "Deviation of initial weights."})
+    scale_embeddings: bool | None = field(default=None, metadata={"help": "Whether items' vectors are scaled as read."})
     loss: str | None = field(default=None, metadata={"help": "full, sampled or gbce."})
     num_negatives: int | None = field(default=None, metadata={"help": "Negatives of a sampled loss."})
     gbce_calibration: float | None = field(default=None, metadata={"help": "t of gbce, from 0 to 1."})
@@ -87,6 +89,11 @@ class RecommenderModelArguments:
         fields = {name: value for name, value in self._given().items() if name not in NO_FIELDS}
         return fields | ({"recency": self.recency[0]} if self.model_type == "multivae" and self.recency else {})
 
+    def reads_titles(self):
+        """Returns whether titles are among what the model is told of items."""
+        is_fused = self.metadata_fusion not in (None, "none")
+        return is_fused and (not self.metadata_features or "title" in self.metadata_features)
+
     def _given(self):
         given = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
         return {name: value for name, value in given.items() if value not in (None, [])}
@@ -124,8 +131,13 @@ class RecommenderDataArguments:
         metadata={"help": "Moment from which protocol time validates: a date, seconds since 1970 or a rank."},
     )
     test_time: str | None = field(default=None, metadata={"help": "Moment from which protocol time tests, so too."})
+    title_encoder: str | None = field(
+        default=None,
+        metadata={"help": "Encoder of titles, for the feature title: a Hub id, a folder or package:<module>."},
+    )
+    title_encoder_revision: str | None = field(default=None, metadata={"help": "Commit or tag of its Hub id."})
     title_embeddings: str | None = field(
-        default=None, metadata={"help": "Folder of prepare_title_embeddings.py, for the feature title."}
+        default=None, metadata={"help": "Folder of prepare_title_embeddings.py, in place of a title_encoder."}
     )
     mask_probability: float = field(default=0.15, metadata={"help": "Share of items masked, by bert4rec."})
     last_item_probability: float = field(
@@ -181,6 +193,14 @@ class RecommenderTrainingArguments(TrainingArguments):
     def __post_init__(self):
         if self.eval_every_epochs < 1:
             raise ValueError(f"Expected eval_every_epochs of 1 or more, got {self.eval_every_epochs}. Correct it.")
+        if not self.num_train_epochs > 0 and self.max_steps <= 0:
+            raise ValueError(
+                f"Expected num_train_epochs above 0, got {self.num_train_epochs:g}. Set --num_train_epochs, a part of "
+                "one for a try."
+            )
+        for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"Expected {name} of 1 or more, got {getattr(self, name)}. Set --{name}.")
         super().__post_init__()
 
     def always_written(self):
@@ -198,8 +218,13 @@ TYPES = (RecommenderModelArguments, RecommenderDataArguments, RecommenderTrainin
 
 
 def parse_recommender(argv, description=None):
-    """Returns the filled `TYPES` of a YAML file and `--key value` overrides, see `parse_run`."""
-    return parse_run(argv, description, TYPES)
+    """Returns the filled `TYPES` of a YAML file and `--key value` overrides, see `parse_run` and `refuse_unused`."""
+    argv = list(argv)
+    groups = model_arguments, data_arguments, _ = parse_run(argv, description, TYPES)
+    named = named_options(argv)
+    refuse_unused(named, model_arguments)
+    choose_titles(named, data_arguments)
+    return groups
 
 
 def _expect(name, value, choices):

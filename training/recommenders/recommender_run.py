@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 import re
-from importlib import import_module
 from pathlib import Path
 
 from transformers import EarlyStoppingCallback
@@ -11,23 +10,23 @@ from transformers import EarlyStoppingCallback
 from traceformers.datasets_scripts.interactions.read_interactions import read_interactions
 from traceformers.datasets_scripts.interactions.reading_options import reading_options
 from traceformers.datasets_scripts.interactions.title_embeddings import load_title_vectors
-from traceformers.training.evaluation.saved_recommender import CLASSES
+from traceformers.modeling.recommender import CLOSED_FORMS
+from traceformers.training.evaluation.saved_recommender import recommender_class
 from traceformers.training.recommenders.bag_batches import BagBatches
 from traceformers.training.recommenders.causal_batches import CausalBatches
 from traceformers.training.recommenders.closed_form_fit import L2_GRID, fit_ease, fit_popularity
 from traceformers.training.recommenders.cloze_batches import ClozeBatches
 from traceformers.training.recommenders.histories import from_interactions
-from traceformers.training.recommenders.history_split import split_histories
+from traceformers.training.recommenders.history_split import refuse_times_of_each_user, split_histories
 from traceformers.training.recommenders.item_metadata import known_features, metadata_tables
 from traceformers.training.recommenders.recommender_trainer import RecommenderTrainer
+from traceformers.training.recommenders.title_encoding import encode_titles
 
 try:
     import optuna
 except ImportError:
     optuna = None
 
-#: Model types that are counted or solved, not trained.
-CLOSED_FORMS = ("ease", "popularity")
 #: What a search tries: name of the argument, lowest and highest value, and whether on a logarithmic scale.
 SEARCH_SPACE = (
     ("learning_rate", 3e-4, 3e-3, True),
@@ -36,12 +35,6 @@ SEARCH_SPACE = (
     ("input_dropout_prob", 0.2, 0.7, False),
     ("kl_max_weight", 0.05, 0.5, True),
 )
-
-
-def recommender_class(model_type):
-    """Returns the class of a model type; its config's is its `config_class`."""
-    module, _, name = CLASSES[model_type].partition(".")
-    return getattr(import_module(f"traceformers.modeling.recommender.{module}"), name)
 
 
 class RecommenderData:
@@ -53,6 +46,7 @@ class RecommenderData:
 
     Attributes:
         tokenizer (`ItemTokenizer`), histories (`Histories`), split (`HistorySplit`), about (`dict`).
+        title_folder (path or None): where vectors of the titles are.
     """
 
     def __init__(self, arguments, seed=0):
@@ -60,6 +54,9 @@ class RecommenderData:
         a = arguments
         interactions = read_interactions(a.data, a.data_format, **reading_options(a))
         self.histories, self.tokenizer = from_interactions(interactions)
+        self.title_folder = a.title_embeddings
+        if a.protocol == "time" and interactions.about.get("time") == "order":
+            refuse_times_of_each_user(self.histories)
         self.split = split_histories(
             self.histories, a.protocol, a.eval_users, 0, a.validation_time, a.test_time
         )  # who is asked does not depend on the seed of the run, so figures of different runs compare
@@ -69,11 +66,19 @@ class RecommenderData:
             **self.split.about,
         }
 
+    def encode_titles(self, folder, device=None, progress=False):
+        """Has the run's encoder write vectors of the titles into a folder, if it has one; see `encode_titles`."""
+        a = self.arguments
+        if a.title_encoder is not None:
+            revision = a.title_encoder_revision
+            encode_titles(a.title_encoder, self.tokenizer, folder, revision, device, progress)
+            self.title_folder = folder
+
     def title_vectors(self):
         """Returns (vectors float32 (items, E), what is known of them) of the titles, or (None, None)."""
-        if self.arguments.title_embeddings is None:
+        if self.title_folder is None:
             return None, None
-        return load_title_vectors(self.arguments.title_embeddings, self.tokenizer.items)
+        return load_title_vectors(self.title_folder, self.tokenizer.items, self.tokenizer.titles)
 
     @property
     def watched(self):
@@ -144,18 +149,19 @@ def build_model(model_arguments, data):
     return model
 
 
-def fit_closed_form(model_arguments, data):
+def fit_closed_form(model_arguments, data, progress=False):
     """Returns a model of one of the `CLOSED_FORMS` and what was tried for it, list of `dict` or None.
 
     Args:
         model_arguments (`RecommenderModelArguments`), data (`RecommenderData`).
+        progress (`bool`): show a progress bar.
     """
     size, trials = len(data.tokenizer), None
     if model_arguments.model_type == "popularity":
         model = fit_popularity(data.split.train, size)
     else:
         grids = model_arguments.l2 or L2_GRID, model_arguments.recency or (0.0,)
-        model, trials = fit_ease(data.split.train, size, data.split.validation, *grids)
+        model, trials = fit_ease(data.split.train, size, data.split.validation, *grids, progress=progress)
     model.item_tokenizer = data.tokenizer
     return model, trials
 

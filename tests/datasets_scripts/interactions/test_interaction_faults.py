@@ -260,6 +260,19 @@ def test_columns_are_not_named_where_a_format_fixes_them(tmp_path, file, text):
         read_interactions(path, formats.get(text, "movielens"), separator=",")
 
 
+@pytest.mark.parametrize(("text", "format"), [("1 2\n3 4\n", "sasrec"), ("1 2 3\n", "s3rec")])
+def test_a_column_named_for_a_text_without_columns_is_refused(tmp_path, text, format):
+    path = write(tmp_path / "x.txt", text)
+    with pytest.raises(ValueError, match=f"Expected no user_column for the format '{format}' of .*columns are fixed"):
+        read_interactions(path, user_column="visitor")
+    with pytest.raises(ValueError, match="Expected no item_column for the data movielens-small"):
+        read_interactions("movielens-small", item_column="film")
+    named = read_interactions(
+        write(tmp_path / "y.txt", "visitor page\na 1\n"), user_column="visitor", item_column="page"
+    )
+    assert named.user_ids == ["a"]
+
+
 def test_lines_of_two_parts_are_told_from_others():
     assert has_pairs("1 2\n\n 3\t4 \r\n5 6") and has_pairs("a b\n")
     assert not any(map(has_pairs, ["1\n", "1 2\n3\n", "1 2\n3 4 5\n", "1 2\n 3 4 5 6 \n7 8\n"]))

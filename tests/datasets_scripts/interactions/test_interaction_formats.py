@@ -154,6 +154,20 @@ def test_s3rec_text_is_a_user_a_line_and_attributes_become_genres(tmp_path, pack
         read_interactions(path)
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_folder_of_an_s3rec_text_and_its_attributes_is_read_as_the_text(tmp_path, packed):
+    write(tmp_path / "Beauty.txt", "1 7 8 9\n2 8\n", packed)
+    write(tmp_path / "README.txt", "what this is\n")
+    write(tmp_path / "Beauty_item2attributes.json", json.dumps({"8": [17, 3]}))
+    read = read_interactions(tmp_path)
+    assert len(read) == 4 and item(read, "8")["genres"] == ["17", "3"] and read.about["name"] == "Beauty"
+    assert read.about["format"] == "s3rec" and len(read_interactions(tmp_path, "s3rec")) == 4
+    write(tmp_path / "Toys.txt", "1 7\n")
+    write(tmp_path / "Toys_item2attributes.json", "{}")
+    with pytest.raises(ValueError, match=r"Expected in .* one text with its attributes, got Beauty.*, Toys.txt"):
+        read_interactions(tmp_path)
+
+
 def test_a_table_of_items_can_be_given_beside_any_format(tmp_path):
     clicks = write(tmp_path / "clicks.csv", table_text())
     text = 'id,item_id,name,category\nx,10,"A, b",Toys|Games\nx,30,Lamp,\n'

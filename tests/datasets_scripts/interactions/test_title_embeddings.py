@@ -35,12 +35,12 @@ ITEMS, WORDS = ["a", "b", "c", "d", "e"], ["x", "xx", "xxx", "xxxx", "xxxxx"]
 
 def test_rows_are_found_by_item_and_an_item_without_a_title_has_zeros(tmp_path):
     about = write_title_embeddings(ITEMS, WORDS, Lengths(), tmp_path)
-    vectors, told = load_title_vectors(tmp_path, ["d", "unknown", "a"])
+    vectors, told = load_title_vectors(tmp_path, ["d", "unknown", "a"], ["xxxx", None, "x"])
     assert vectors.tolist() == [[4, 1], [0, 0], [1, 1]] and vectors.dtype == np.float32
     assert told == about and about["model"] == "lengths" and about["revision"] == "r1"
     assert (about["dimension"], about["item_count"], len(about["titles_sha256"])) == (2, 5, 64)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["title_embeddings.json", "title_embeddings.safetensors"]
-    again, _ = load_title_vectors(tmp_path / "title_embeddings.safetensors", ["d"])
+    again, _ = load_title_vectors(tmp_path / "title_embeddings.safetensors", ["d"], ["xxxx"])
     assert again.tolist() == [[4, 1]]
 
 
@@ -79,13 +79,38 @@ def test_another_model_or_other_titles_are_refused(tmp_path, finished):
 
 def test_what_cannot_be_loaded_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="Write them with prepare_title_embeddings"):
-        load_title_vectors(tmp_path, ["a"])
+        load_title_vectors(tmp_path, ["a"], ["x"])
     write_title_embeddings(ITEMS, WORDS, Lengths(), tmp_path)
     with pytest.raises(ValueError, match="got those of others"):
-        load_title_vectors(tmp_path, ["z"])
+        load_title_vectors(tmp_path, ["z"], ["x"])
     save_file({"embeddings": np.zeros((3, 2), np.float32)}, tmp_path / "title_embeddings.safetensors")
     with pytest.raises(ValueError, match=r"Expected vectors \(5, 2\)"):
-        load_title_vectors(tmp_path, ["a"])
+        load_title_vectors(tmp_path, ["a"], ["x"])
+
+
+@pytest.mark.parametrize(
+    ("titles", "message"),
+    [
+        (["x", "other"], r"got those of other titles for 1 of 2, 'b' \('other'\) for instance"),
+        ([None, "xx"], r"other titles for 1 of 2, 'a' \(None\)"),
+        (None, "Expected titles of the items, to tell whether the vectors in .* are theirs, got none"),
+    ],
+)
+def test_vectors_of_other_titles_of_the_same_ids_are_refused(tmp_path, titles, message):
+    write_title_embeddings(ITEMS, WORDS, Lengths(), tmp_path)
+    with pytest.raises(ValueError, match=message):
+        load_title_vectors(tmp_path, ["a", "b"], titles)
+
+
+def test_vectors_that_do_not_tell_their_titles_are_told_them_when_written_again(tmp_path):
+    about = write_title_embeddings(ITEMS, WORDS, Lengths(), tmp_path)
+    old = {name: value for name, value in about.items() if name != "title_hashes"}
+    (tmp_path / "title_embeddings.json").write_text(json.dumps(old))
+    with pytest.raises(ValueError, match=r"Expected title_hashes in .*Write them again"):
+        load_title_vectors(tmp_path, ["a"], ["x"])
+    encoder = Lengths()
+    write_title_embeddings(ITEMS, WORDS, encoder, tmp_path)
+    assert encoder.texts == [] and load_title_vectors(tmp_path, ["a"], ["x"])[0].tolist() == [[1, 1]]
 
 
 def test_titles_are_those_of_all_items_that_have_one(tmp_path):

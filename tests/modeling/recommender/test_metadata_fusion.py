@@ -1,10 +1,16 @@
 """Laws of the fused item vectors."""
 
+import numpy as np
 import pytest
 import torch
 
+from traceformers.modeling.recommender.catalogue_loss import catalogue_loss
 from traceformers.modeling.recommender.configuration_bert4rec import Bert4RecConfig
+from traceformers.modeling.recommender.metadata_fusion import item_tables
 from traceformers.modeling.recommender.modeling_bert4rec import Bert4RecModel
+from traceformers.tokenization.item.tokenization_item import ItemTokenizer
+from traceformers.training.evaluation.next_item_ranks import next_item_ranks
+from traceformers.training.recommenders.item_metadata import metadata_tables
 
 FEATURES = ["genre", "director", "writer", "title"]
 
@@ -116,6 +122,65 @@ def test_with_a_fused_output_two_items_never_seen_differ_by_what_is_known_of_the
     assert vectors.shape == (14, 8)
     assert torch.equal(model.items.item_embeddings.weight[12], model.items.item_embeddings.weight[13])
     assert not torch.allclose(vectors[12], vectors[13])
+
+
+class FusedItems:
+    """Counts the ids whose vectors an `ItemEncoder` fuses."""
+
+    def __init__(self, model, monkeypatch):
+        self.calls, fused = [], model.items.fused
+        monkeypatch.setattr(model.items, "fused", lambda ids: self.calls.append(len(ids)) or fused(ids))
+
+
+def test_recommending_to_many_batches_fuses_the_catalogue_once(monkeypatch):
+    model = make("gate", output_embedding="fused")
+    ids, offsets = np.arange(3, 12), np.array([0, 3, 5, 9])
+    rows = torch.tensor([[3, 4, 5, 0], [6, 7, 0, 0], [8, 9, 10, 11]])
+    with torch.no_grad():
+        scores = model.next_item_scores(rows)
+    fused = FusedItems(model, monkeypatch)
+    found, values = model.recommend_ids(ids, offsets, k=3, batch_size=1, exclude_seen=False)
+    assert fused.calls.count(12) == 1 and len(fused.calls) == 1 + 3  # the catalogue, and what each batch reads
+    best = scores[:, 3:].topk(3)
+    np.testing.assert_array_equal(found, best.indices + 3)
+    np.testing.assert_allclose(values, best.values, rtol=1e-5, atol=1e-6)
+    fused.calls.clear()
+    ranks = next_item_ranks(model, ids, offsets, best.indices[:, 1] + 3, seen="nothing", batch_size=1)
+    assert ranks.tolist() == [2, 2, 2] and fused.calls.count(12) == 1
+
+
+@pytest.mark.parametrize("loss", ["sampled", "gbce"])
+def test_a_sampled_loss_fuses_only_targets_and_negatives(loss, monkeypatch):
+    model = make("gate", output_embedding="fused", loss=loss, num_negatives=2)
+    states, targets = model._asked(torch.tensor([[3, 4, 5]]), None, torch.tensor([[-100, 7, 8]]))
+    torch.manual_seed(1)
+    table = model.item_vectors()[3:]
+    of_all = catalogue_loss(states, targets - 3, table, model.output_bias[3:], loss, 2, model.config.gbce_calibration)
+    weights = list(model.items.parameters())
+    expected = torch.autograd.grad(of_all / 2, weights)
+    fused = FusedItems(model, monkeypatch)
+    torch.manual_seed(1)
+    found = model(torch.tensor([[3, 4, 5]]), labels=torch.tensor([[-100, 7, 8]])).loss
+    assert len(fused.calls) == 2 and fused.calls[1] <= 4  # what is read; two targets and two negatives
+    torch.testing.assert_close(found, of_all / 2)
+    torch.testing.assert_close(torch.autograd.grad(found, weights), expected)
+
+
+def test_items_that_are_added_are_fused_by_the_names_that_training_counts():
+    """The first names that there is room for, and one director, the first listed: whether it is known or not."""
+    listed = {"genres": [["a", "b"], ["c"]], "directors": [["x", "y"], ["y"]], "writers": [[], ["u", "v", "w"]]}
+    tokenizer = ItemTokenizer(items=["1", "2"], **listed)
+    fields, trained = metadata_tables(tokenizer, ["genre", "director", "writer"], max_writers=2)
+    config = Bert4RecConfig(
+        vocab_size=5, hidden_size=8, num_attention_heads=2, metadata_fusion="add",
+        metadata_features=["genre", "director", "writer"], **fields,
+    )  # fmt: skip
+    encoder = Bert4RecModel(config).items
+    added = item_tables(encoder, tokenizer, listed)
+    assert {name: table.tolist() for name, table in added.items()} == {n: t[3:].tolist() for n, t in trained.items()}
+    new = {"genres": [["new", "b", "a"]], "directors": [["new", "y"]], "writers": [None]}
+    found = {name: table.tolist() for name, table in item_tables(encoder, tokenizer, new).items()}
+    assert found == {"genre_ids": [[0, 2]], "director_ids": [0], "writer_ids": [[0, 0]]}
 
 
 def test_there_are_no_gates_without_a_gate():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_recommender import HISTORIES, ITEMS, KINDS, YEARS, metadata_settings, tiny_item_tokenizer, tiny_recommender
+from transformers import AutoModel
 
 from traceformers.modeling.recommender.modeling_popularity import PopularityModel
 from traceformers.modeling.recommender.modeling_recommender import RecommenderPreTrainedModel
@@ -90,6 +91,14 @@ def test_scores_are_those_of_the_model(kind):
 
 
 @every_kind
+def test_a_scorer_gives_what_next_item_scores_gives(kind):
+    model = tiny_recommender(kind)
+    rows = torch.tensor([[3, 4, 5], [7, 0, 0]])
+    with torch.no_grad():
+        assert torch.equal(model.scorer()(rows, (rows != 0).long()), model.next_item_scores(rows, (rows != 0).long()))
+
+
+@every_kind
 def test_recommend_leaves_the_model_in_the_mode_it_was_in(kind):
     model = tiny_recommender(kind)
     evaluated = model.recommend(HISTORIES, k=3)
@@ -122,6 +131,14 @@ def test_recommending_does_not_change_what_a_model_keeps():
     first = model.recommend([["1193"]], k=3)
     assert model.recommend([["1193"]], k=3) == first
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_a_class_derived_from_a_model_does_not_take_its_place_with_the_auto_classes():
+    class Derived(PopularityModel):
+        pass
+
+    assert Derived.config_class is PopularityModel.config_class
+    assert type(AutoModel.from_config(tiny_recommender("popularity").config)) is PopularityModel
 
 
 # --- what is allowed ----------------------------------------------------------------------------------------
@@ -365,10 +382,10 @@ def test_seen_items_can_be_others_than_those_of_the_history():
 @pytest.mark.parametrize(
     ("ids", "offsets", "message"),
     [
-        ([3, 4], [0, 1], "from 0 to N"),
-        ([3, 4], [1, 2], "from 0 to N"),
-        ([3, 4], [0, 2, 1, 2], "from 0 to N"),
-        ([[3, 4]], [0, 2], "from 0 to N"),
+        ([3, 4], [0, 1], "offsets that rise from 0 to the 2 ids, got .0 1.; row b is"),
+        ([3, 4], [1, 2], "offsets that rise"),
+        ([3, 4], [0, 2, 1, 2], "offsets that rise"),
+        ([[3, 4]], [0, 2], "flat array of token ids"),
         ([3, 99], [0, 2], "token ids from 0 to 14, got 3 to 99"),
         ([-1, 4], [0, 2], "token ids from 0 to 14, got -1 to 4"),
     ],

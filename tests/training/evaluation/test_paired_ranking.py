@@ -68,12 +68,12 @@ def test_reports_are_compared_by_the_figure_named():
 @pytest.mark.parametrize(
     ("ours", "theirs", "figure", "message"),
     [
-        ([[1.0]], [[1.0, 2.0]], "ndcg@10", "same users"),
-        ([[1.0]] * 2, [[1.0]] * 3, "ndcg@10", "as many seeds"),
-        ([], [[1.0]], "ndcg@10", "flat arrays of figures"),
+        ([[1.0]], [[1.0, 2.0]], "ndcg@10", "same users.*evaluate both on one split"),
+        ([[1.0]] * 2, [[1.0]] * 3, "ndcg@10", "as many seeds.*train the seeds"),
+        ([], [[1.0]], "ndcg@10", "flat arrays of figures.*pass a list"),
         ([[1.0], [1.0, 2.0]], [[1.0]], "ndcg@10", "flat arrays of figures"),
-        ([[np.nan]], [[1.0]], "ndcg@10", "nothing to compare"),
-        ([ranking_report([1])], [ranking_report([1])], "ndcg@7", "a figure of the report"),
+        ([[np.nan]], [[1.0]], "ndcg@10", "nothing to compare; evaluate both"),
+        ([ranking_report([1])], [ranking_report([1])], "ndcg@7", "a figure of the report.*name one of these"),
     ],
 )
 def test_runs_that_cannot_be_compared_are_an_error(ours, theirs, figure, message):

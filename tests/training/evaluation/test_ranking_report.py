@@ -112,15 +112,21 @@ def test_no_users_give_a_report_of_nothing():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"ranks": [-1]}, "from 0"),
+        ({"ranks": [-1]}, "whole numbers from 0.*pass what next_item_ranks returns"),
         ({"ranks": [1.5]}, "flat array"),
-        ({"ranks": [1], "ks": ()}, "cuts of whole numbers"),
+        ({"ranks": [1], "ks": ()}, "cuts of whole numbers.*pass some"),
         ({"ranks": [1], "ks": (0,)}, "cuts of whole numbers"),
         ({"ranks": [1], "target_offsets": [0, 2]}, "target_offsets that rise"),
-        ({"ranks": [1], "top_items": [3]}, "top_items"),
-        ({"ranks": [1], "history_lengths": [3, 4]}, "history_lengths of 1 users"),
-        ({"ranks": [1], "targets": [3, 4], "item_counts": [0, 0, 0, 1, 1]}, "targets of 1 ranks"),
-        ({"ranks": [1], "ks": (1,), "top_items": [[7]], "item_counts": [0, 0, 0, 1]}, "item_counts of all tokens"),
+        ({"ranks": [1], "top_items": [3]}, "top_items.*pass those that rank_targets"),
+        ({"ranks": [1], "history_lengths": [3, 4]}, "history_lengths of 1 users.*pass one a user"),
+        (
+            {"ranks": [1], "targets": [3, 4], "item_counts": [0, 0, 0, 1, 1]},
+            "targets of 1 ranks.*pass those",
+        ),
+        (
+            {"ranks": [1], "ks": (1,), "top_items": [[7]], "item_counts": [0, 0, 0, 1]},
+            "counts of all.*count by",
+        ),
     ],
 )
 def test_arguments_that_do_not_fit_are_an_error(arguments, message):

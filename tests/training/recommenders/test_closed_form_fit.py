@@ -69,6 +69,14 @@ def test_one_lambda_needs_no_validation_and_is_not_tried():
         fit_ease(histories, V, l2=[7, 8])
 
 
+def test_a_bar_tells_how_many_settings_were_tried_of_those_there_are(capsys):
+    split = split_histories(grouped_histories())
+    _, trials = fit_ease(split.train, V, split.validation, l2=[0.001, 0.01], recency=[0, 1], progress=True)
+    assert f"{len(trials)}/{len(trials)} " in capsys.readouterr().err and len(trials) > 4
+    fit_ease(split.train, V, split.validation, l2=[1, 10])
+    assert capsys.readouterr().err == ""
+
+
 def test_a_catalogue_too_large_is_refused():
     with pytest.raises(ValueError, match="raise memory_limit_gib"):
         fit_ease(grouped_histories(), 60_000, l2=7, memory_limit_gib=1)

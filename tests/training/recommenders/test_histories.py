@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from traceformers.datasets_scripts.interactions.read_interactions import read_interactions
-from traceformers.training.recommenders.histories import Histories, from_interactions, rows_of
+from traceformers.training.recommenders.histories import Histories, from_interactions
 
 
 def table(users, items, times=None):
@@ -42,7 +42,7 @@ def test_rows_hold_the_newest_items_and_are_padded_on_the_right():
 
 
 def test_rows_of_no_items_are_one_padded_position():
-    ids, mask = rows_of(np.zeros(0, np.int32), np.zeros(2, np.int64), np.zeros(2, np.int64))
+    ids, mask = Histories.from_lists([[], []]).padded([0, 1])
     assert ids.tolist() == mask.tolist() == [[0], [0]]
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from traceformers.training.recommenders.histories import Histories
-from traceformers.training.recommenders.history_split import split_histories
+from traceformers.training.recommenders.history_split import refuse_times_of_each_user, split_histories
 
 LISTS = [[3, 4, 5, 6], [7, 8, 9], [3, 9], [5]]
 
@@ -71,6 +71,31 @@ def test_some_users_are_drawn_by_seed_and_keep_their_order():
 def test_bad_requests_are_named(options, match):
     with pytest.raises(ValueError, match=match):
         split_histories(Histories.from_lists(LISTS), **options)
+
+
+def timed(*times):
+    histories = Histories.from_lists([range(3, 3 + len(each)) for each in times])
+    histories.times = np.concatenate([np.asarray(each, float) for each in times])
+    return histories
+
+
+@pytest.mark.parametrize("times", [[[0, 1, 2], [0, 1], [0]], [[1, 2, 3, 5], [], [1, 2], [2, 3, 4], [1, 2, 3]]])
+def test_ranks_that_begin_anew_for_each_user_have_no_moments(times):
+    with pytest.raises(ValueError, match=r"ranks that begin at . for 3 of . users and go up by one\. Name a column of"):
+        refuse_times_of_each_user(timed(*times))
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [[0, 1, 2], [3, 4], [5, 6, 7]],  # one count for all
+        [[0, 3, 9], [0, 0, 7, 7], [1, 1, 5]],  # weeks, in which most began at once
+        [[0, 1, 2, 3]],
+        [[], []],
+    ],
+)
+def test_ranks_of_one_clock_may_be_divided_by_a_moment(times):
+    refuse_times_of_each_user(timed(*times))
 
 
 def test_users_too_short_to_ask_and_moments_out_of_order_are_refused():

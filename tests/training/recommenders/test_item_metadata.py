@@ -43,7 +43,7 @@ def test_features_are_those_that_anything_is_known_of():
     ("feature", "match"),
     [
         ("writer", "Expected writers of items for the feature writer, the data has none"),
-        ("title", "Expected --title_embeddings for the feature title"),
+        ("title", "Expected --title_encoder or --title_embeddings for the feature title"),
         ("actor", "Expected metadata_features of genre, director, writer, title, got 'actor'"),
     ],
 )

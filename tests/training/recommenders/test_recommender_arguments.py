@@ -4,14 +4,15 @@ import pytest
 import yaml
 from transformers import PreTrainedConfig
 
-from traceformers.training.evaluation.saved_recommender import CLASSES
+from traceformers.model_cards.recommender_card import KINDS, READS
+from traceformers.modeling.recommender import MODEL_TYPES
+from traceformers.modeling.recommender.modeling_ensemble import MEMBER_CLASSES
+from traceformers.training.evaluation.saved_recommender import recommender_class
 from traceformers.training.recommenders.recommender_arguments import (
-    MODEL_TYPES,
     RecommenderDataArguments,
     RecommenderModelArguments,
     parse_recommender,
 )
-from traceformers.training.recommenders.recommender_run import recommender_class
 from traceformers.training.run_arguments import resolved_config
 
 #: Fields that follow from the data, or that nobody changes.
@@ -29,8 +30,9 @@ def test_every_field_of_a_config_has_an_argument(model_type):
     assert fields - common - FROM_DATA <= given
 
 
-def test_model_types_are_those_that_can_be_loaded():
-    assert set(MODEL_TYPES) == set(CLASSES)
+def test_every_model_type_has_a_class_a_card_and_a_place_in_ensembles():
+    assert [recommender_class(model_type).config_class.model_type for model_type in MODEL_TYPES] == [*MODEL_TYPES]
+    assert set(MODEL_TYPES) == set(KINDS) == set(READS) == {*MEMBER_CLASSES, "ensemble_recommender"}
 
 
 def test_what_is_not_given_is_left_to_the_config():
