@@ -46,17 +46,18 @@ def test_items_are_those_of_recommend(folders, kind):
 
 def test_the_reasons_are_the_items_of_the_history_with_the_greatest_cosines_above_zero():
     model = tiny_recommender("sasrec")
-    (row, *_) = recommended_items(model, ["1193", "661", "914"], k=1)
-    vectors = model.item_vectors().detach().numpy()
-    own = vectors[model.item_tokenizer.id_of(row.item)]
-    cosines = {}
-    for item in ("1193", "661", "914"):
-        other = vectors[model.item_tokenizer.id_of(item)]
-        cosines[item] = own @ other / np.linalg.norm(own) / np.linalg.norm(other)
-    best = [item for item in sorted(cosines, key=lambda item: -cosines[item])[:2] if cosines[item] > 0]
-    assert len(best) == 1  # of these weights: the second is unlike
-    assert [one["item"] for one in row.because] == best
-    assert [one["similarity"] for one in row.because] == pytest.approx([cosines[item] for item in best], abs=1e-5)
+    vectors, counts = model.item_vectors().detach().numpy(), set()
+    for row in recommended_items(model, ["1193", "661", "914"], k=9):
+        own = vectors[model.item_tokenizer.id_of(row.item)]
+        cosines = {}
+        for item in ("1193", "661", "914"):
+            other = vectors[model.item_tokenizer.id_of(item)]
+            cosines[item] = own @ other / np.linalg.norm(own) / np.linalg.norm(other)
+        best = [item for item in sorted(cosines, key=lambda item: -cosines[item])[:2] if cosines[item] > 0]
+        counts.add(len(best))
+        assert [one["item"] for one in row.because] == best
+        assert [one["similarity"] for one in row.because] == pytest.approx([cosines[item] for item in best], abs=1e-5)
+    assert {1, 2} <= counts  # these weights have items with one reason, and with two
 
 
 def test_an_item_twice_in_the_history_is_named_once():
