@@ -1,8 +1,4 @@
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +9,7 @@ from assertions import assert_hub_folder_is_self_contained
 from distillation_corpus import write_corpus, write_vocabulary
 from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
+from started_runs import start, start_and_kill
 
 from traceformers.modeling.ngram_encoder.modeling_ngram_encoder import NgramEncoderModel
 from traceformers.modeling.ngram_encoder.ngram_runtime import NgramRuntime
@@ -41,22 +38,6 @@ CONFIG = {
     "disable_tqdm": True,
     "seed": 3,
 }
-# Ends the process as `kill -9` does, in the middle of the 8th step, after the checkpoint of the 6th.
-KILLED_RUN = """
-import os, signal, sys
-from traceformers.run_scripts.run_distillation import main
-from traceformers.training.distillation.distillation_trainer import DistillationTrainer
-
-whole_step = DistillationTrainer.training_step
-def step(self, *args, **kwargs):
-    loss = whole_step(self, *args, **kwargs)
-    if self.state.global_step == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return loss
-
-DistillationTrainer.training_step = step
-main(sys.argv[1:])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +79,6 @@ def agreement(folder, corpus):
     teacher = SentenceTransformer(corpus["teacher"], device="cpu").encode(heldout(corpus))
     lengths = (np.linalg.norm(vectors, axis=1) for vectors in (student, teacher))
     return ((student * teacher).sum(1) / np.prod([*lengths], axis=0)).mean(), student, teacher
-
-
-def start(*command):
-    env = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, *command], env=env, capture_output=True, text=True, timeout=300)
 
 
 def test_a_run_leaves_its_record_and_a_model_for_strangers(run):
@@ -150,8 +126,7 @@ def test_the_resolved_config_is_a_config(run, tmp_path):
 
 def test_a_killed_run_goes_on_to_the_same_losses(run, config, tmp_path):
     output_dir, metrics = run
-    killed = start("-c", KILLED_RUN, config, "--output_dir", str(tmp_path))
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    start_and_kill("run_distillation", config, "--output_dir", str(tmp_path))
     assert not (tmp_path / "metrics.json").exists()
     (tmp_path / "checkpoint-7").mkdir()  # one that was never finished
     resumed = run_distillation.main([config, "--output_dir", str(tmp_path), "--resume_from_checkpoint", "auto"])

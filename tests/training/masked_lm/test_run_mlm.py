@@ -1,15 +1,12 @@
 """Whole runs of run_mlm.py on random sessions: interrupted, on two ranks, and read back by a stranger."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 
 import pytest
 import yaml
 from assertions import assert_hub_folder_is_self_contained
 from session_corpus import write_corpus
+from started_runs import start, start_and_kill
 
 from traceformers.run_scripts import evaluate_mlm, run_mlm
 
@@ -36,22 +33,6 @@ CONFIG = {
     "disable_tqdm": True,
     "seed": 3,
 }
-# Ends the process as `kill -9` does, in the middle of the 8th step, after the checkpoint of the 6th.
-KILLED_RUN = """
-import os, signal, sys
-from traceformers.run_scripts.run_mlm import main
-from traceformers.training.masked_lm.mlm_trainer import MLMTrainer
-
-whole_step = MLMTrainer.training_step
-def step(self, *args, **kwargs):
-    loss = whole_step(self, *args, **kwargs)
-    if self.state.global_step == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return loss
-
-MLMTrainer.training_step = step
-main(sys.argv[1:])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +58,6 @@ def history(output_dir, key):
     """Returns {step: value} of what a run logged under `key`."""
     state = json.loads((output_dir / "trainer_state.json").read_text())
     return {entry["step"]: entry[key] for entry in state["log_history"] if key in entry}
-
-
-def start(*command, **environment):
-    env = os.environ | {"OMP_NUM_THREADS": "1"} | environment
-    return subprocess.run([sys.executable, *command], env=env, capture_output=True, text=True, timeout=300)
 
 
 def test_a_run_leaves_its_record_and_a_model_for_strangers(run):
@@ -133,8 +109,7 @@ def test_evaluating_the_saved_model_gives_the_figures_of_the_run(run, data_dir, 
 
 def test_a_killed_run_goes_on_to_the_same_losses(run, config, tmp_path):
     output_dir, metrics = run
-    killed = start("-c", KILLED_RUN, config, "--output_dir", str(tmp_path))
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    start_and_kill("run_mlm", config, "--output_dir", str(tmp_path))
     assert not (tmp_path / "metrics.json").exists()
     (tmp_path / "checkpoint-7").mkdir()  # one that was never finished
     resumed = run_mlm.main([config, "--output_dir", str(tmp_path), "--resume_from_checkpoint", "auto"])
