@@ -30,7 +30,9 @@ class SequentialRecommenderConfig(RecommenderConfig):
         hidden_act (`str`).
         hidden_dropout_prob (`float`): of the input and of each part's result.
         attention_probs_dropout_prob (`float`): of attention weights; above zero a CPU takes a much slower path.
-        layer_norm_eps, initializer_range (`float`).
+        layer_norm_eps (`float`).
+        initializer_range (`float`): deviation of initial weights.
+        xavier_layers (`bool`): layers' weights begin with a deviation by their width instead (Glorot, Bengio 2010).
         scale_embeddings (`bool`): multiply items' vectors by the root of `hidden_size` where they are read.
         loss (`str`): "full" cross-entropy; "sampled" softmax or "gbce" with `num_negatives` for large catalogues.
         num_negatives (`int`): drawn for a batch and shared by its positions.
@@ -58,6 +60,7 @@ class SequentialRecommenderConfig(RecommenderConfig):
     attention_probs_dropout_prob: float = 0.0
     layer_norm_eps: float = 1e-12
     initializer_range: float = 0.02
+    xavier_layers: bool = False
     scale_embeddings: bool = False
     loss: str = "full"
     num_negatives: int = 256

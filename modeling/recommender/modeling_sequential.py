@@ -36,6 +36,8 @@ class SequentialRecommenderModel(RecommenderPreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module):
         super()._init_weights(module)
+        if isinstance(module, nn.Linear) and self.config.xavier_layers:
+            init.xavier_normal_(module.weight)
         if isinstance(module, SequentialRecommenderModel) and module.output_bias is not None:
             init.zeros_(module.output_bias)
         elif isinstance(module, ItemEncoder):

@@ -31,6 +31,7 @@ class RecommenderModelArguments:
     hidden_dropout_prob: float | None = field(default=None, metadata={"help": "Dropout of hidden states."})
     attention_probs_dropout_prob: float | None = field(default=None, metadata={"help": "Dropout of attention."})
     initializer_range: float | None = field(default=None, metadata={"help": "Deviation of initial weights."})
+    xavier_layers: bool | None = field(default=None, metadata={"help": "Whether layers begin with weights by width."})
     scale_embeddings: bool | None = field(default=None, metadata={"help": "Whether items' vectors are scaled as read."})
     loss: str | None = field(default=None, metadata={"help": "full, sampled or gbce."})
     num_negatives: int | None = field(default=None, metadata={"help": "Negatives of a sampled loss."})

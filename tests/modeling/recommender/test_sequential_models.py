@@ -199,3 +199,12 @@ def test_a_configuration_that_cannot_work_is_refused_in_words(kind, fields, word
     with pytest.raises(ValueError, match=r"[Ee]xpected") as error:
         KINDS[kind][0](**fields)
     assert all(word in str(error.value) for word in words)
+
+
+def test_layers_begin_with_weights_by_their_width_where_the_config_says_so():
+    for wide in (False, True):
+        config = SASRecConfig(vocab_size=23, hidden_size=256, num_attention_heads=2, xavier_layers=wide)
+        model = SASRecModel(config)
+        deviation = model.encoder.layers[0].up.weight.std().item()  # 256 to 1,024
+        assert deviation == pytest.approx((2 / (256 + 1024)) ** 0.5 if wide else 0.02, rel=0.02)
+        assert model.items.item_embeddings.weight.std().item() == pytest.approx(0.02, rel=0.1)
