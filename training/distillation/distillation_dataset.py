@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from traceformers.training.distillation.teacher_cache import texts_sha256
+from traceformers.training.epoch_batches import EpochBatches
 from traceformers.training.tensor_files import write_json
 
 FORMAT = 1
@@ -125,7 +126,7 @@ def _runs(texts):
         yield run
 
 
-class DistillationBatches(torch.utils.data.Dataset):
+class DistillationBatches(EpochBatches):
     """Training texts in the order of an epoch, fetched by whole batches.
 
     Position i of an epoch is a text that follows from (seed, epoch, i) alone, so ranks and resumed runs agree. A
@@ -143,6 +144,7 @@ class DistillationBatches(torch.utils.data.Dataset):
     def __init__(
         self, tokens, cache, seed=0, short_text_weight=1, long_text_weight=1, mined=None, documents_per_text=2
     ):
+        super().__init__()
         if len(tokens) != len(cache):
             raise ValueError(
                 f"Expected as many texts as teacher vectors, got {len(tokens)} and {len(cache)}. "
@@ -168,31 +170,13 @@ class DistillationBatches(torch.utils.data.Dataset):
                 f"Expected texts that are drawn, got none with short_text_weight {short_text_weight} and "
                 f"long_text_weight {long_text_weight}. Set them to 1 or more."
             )
-        # shared memory: workers see a new epoch even when they persist from one to the next
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-        self._shuffled = None, None
 
     def __len__(self):
         return len(self.drawn)
 
-    @property
-    def epoch(self):
-        return int(self._epoch)
-
-    def set_epoch(self, epoch):
-        """Shuffles for another epoch; the same epoch is the same order."""
-        self._epoch.fill_(int(epoch))
-
-    @property
-    def order(self):
-        """The texts of this epoch, int64 (n,)."""
-        if self._shuffled[0] != self.epoch:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.drawn)
-            self._shuffled = self.epoch, order
-        return self._shuffled[1]
-
-    def __getitem__(self, position):
-        return self.__getitems__([position])
+    def order_of(self, epoch):
+        """Returns the texts in the order of an epoch, int64 (n,)."""
+        return np.random.default_rng([self.seed, epoch]).permutation(self.drawn)
 
     def __getitems__(self, positions):
         """Returns a batch: input_ids (M,), offsets (B + 1,), teacher_vectors float16 (B, D) and, where documents were
@@ -209,8 +193,3 @@ class DistillationBatches(torch.utils.data.Dataset):
             vectors = self.cache.vectors(documents.reshape(-1))
             batch["documents"] = vectors.reshape(*documents.shape, -1)
         return {name: torch.from_numpy(array) for name, array in batch.items()}
-
-
-def batch_as_it_is(batch):
-    """Returns the batch: what a collator is, where batches come whole."""
-    return batch

@@ -9,9 +9,9 @@ from torch.utils.data import SequentialSampler
 from transformers import Trainer
 from transformers.trainer_utils import SchedulerType, speed_metrics
 
-from traceformers.training.distillation.distillation_dataset import batch_as_it_is
 from traceformers.training.distillation.heldout_agreement import agreement_report
 from traceformers.training.distillation.row_adam import RowAdam
+from traceformers.training.epoch_batches import batch_as_it_is
 
 TEXTS_PER_EVALUATION_BATCH = 4096
 

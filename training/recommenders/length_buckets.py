@@ -8,6 +8,8 @@ alone, so ranks and resumed runs agree.
 import numpy as np
 import torch
 
+from traceformers.training.epoch_batches import EpochBatches
+
 #: Batches in a stretch that is sorted by length.
 BUCKET_BATCHES = 50
 
@@ -35,7 +37,7 @@ def bucketed_order(lengths, batch_size, seed=0, epoch=0, bucket_batches=BUCKET_B
     return order
 
 
-class HistoryBatches(torch.utils.data.Dataset):
+class HistoryBatches(EpochBatches):
     """Users' histories in the order of an epoch, fetched by whole batches.
 
     Position i of an epoch is a user that follows from (seed, epoch, i) alone. A `DataLoader` asks for all positions of
@@ -54,6 +56,7 @@ class HistoryBatches(torch.utils.data.Dataset):
     """
 
     def __init__(self, histories, max_length, batch_size, seed=0, bucket_batches=BUCKET_BATCHES, least=1):
+        super().__init__()
         self.histories, self.max_length, self.batch_size = histories, max_length, batch_size
         self.seed, self.bucket_batches = seed, bucket_batches
         self.users = np.flatnonzero(histories.lengths >= least)
@@ -64,31 +67,13 @@ class HistoryBatches(torch.utils.data.Dataset):
             )
         lengths = histories.lengths[self.users]
         self._lengths = np.minimum(lengths, max_length) if max_length else lengths
-        # shared memory: workers see a new epoch even when they persist from one to the next
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-        self._ordered = None, None
 
     def __len__(self):
         return len(self.users)
 
-    @property
-    def epoch(self):
-        return int(self._epoch)
-
-    def set_epoch(self, epoch):
-        """Shuffles for another epoch; the same epoch is the same order."""
-        self._epoch.fill_(int(epoch))
-
-    @property
-    def order(self):
-        """The users of this epoch, int64 (n,)."""
-        if self._ordered[0] != self.epoch:
-            order = bucketed_order(self._lengths, self.batch_size, self.seed, self.epoch, self.bucket_batches)
-            self._ordered = self.epoch, self.users[order]
-        return self._ordered[1]
-
-    def __getitem__(self, position):
-        return self.__getitems__([position])
+    def order_of(self, epoch):
+        """Returns the users in the order of an epoch, int64 (n,)."""
+        return self.users[bucketed_order(self._lengths, self.batch_size, self.seed, epoch, self.bucket_batches)]
 
     def __getitems__(self, positions):
         """Returns the batch of some positions of the epoch, tensors by name."""
@@ -98,8 +83,3 @@ class HistoryBatches(torch.utils.data.Dataset):
     def batch(self, users):
         """Returns the batch of `users` (B,), arrays by name; what subclasses are for."""
         raise NotImplementedError
-
-
-def batch_as_it_is(batch):
-    """Returns the batch: what a collator is, where batches come whole."""
-    return batch

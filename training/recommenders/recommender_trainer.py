@@ -6,9 +6,9 @@ from torch.utils.data import SequentialSampler
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_utils import speed_metrics
 
+from traceformers.training.epoch_batches import batch_as_it_is
 from traceformers.training.evaluation.ranking_report import ranking_report
 from traceformers.training.recommenders.gate_callback import GateCallback, has_gates
-from traceformers.training.recommenders.length_buckets import batch_as_it_is
 from traceformers.training.recommenders.split_evaluation import ranked_together
 
 

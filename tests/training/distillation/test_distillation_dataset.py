@@ -11,11 +11,11 @@ from traceformers.training.distillation.distillation_dataset import (
     SHORT_TEXT_IDS,
     DistillationBatches,
     TokenizedTexts,
-    batch_as_it_is,
     tokenize_texts,
 )
 from traceformers.training.distillation.mined_documents import mine_documents
 from traceformers.training.distillation.teacher_cache import TeacherCache
+from traceformers.training.epoch_batches import batch_as_it_is
 
 
 @pytest.fixture(scope="module")

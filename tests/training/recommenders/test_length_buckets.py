@@ -3,9 +3,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from traceformers.training.epoch_batches import batch_as_it_is
 from traceformers.training.recommenders.bag_batches import BagBatches
 from traceformers.training.recommenders.histories import Histories
-from traceformers.training.recommenders.length_buckets import batch_as_it_is, bucketed_order
+from traceformers.training.recommenders.length_buckets import bucketed_order
 from traceformers.training.recommenders.row_uniforms import row_uniforms
 
 LENGTHS = np.random.default_rng(5).integers(1, 200, 1030)
