@@ -42,6 +42,7 @@ def catalogue_loss(
     if loss == "full":
         return LinearCrossEntropy.apply(hidden, weight, bias, targets)
     num_items = num_items if callable(weight) else len(weight)
+    others = max(1, num_items - 1)  # a catalogue of one item has none: each negative is the target then
     negatives = torch.randint(num_items, (num_negatives,), device=hidden.device)
     drawn = torch.cat([targets, negatives])
     vectors = weight(drawn) if callable(weight) else weight[drawn]
@@ -53,9 +54,9 @@ def catalogue_loss(
     positive, scores = positive.float(), scores.float()
     scores = scores.masked_fill(negatives == targets[:, None], float("-inf"))  # drawn by chance: not a negative
     if loss == "sampled":
-        scores = scores + math.log((num_items - 1) / num_negatives)  # so that K draws stand for all other items
+        scores = scores + math.log(others / num_negatives)  # so that K draws stand for all other items
         return (torch.logsumexp(torch.cat([positive[:, None], scores], 1), 1) - positive).sum()
-    return _gbce(positive, scores, num_negatives / (num_items - 1), calibration)
+    return _gbce(positive, scores, num_negatives / others, calibration)
 
 
 def _gbce(positive, scores, share, calibration):

@@ -92,3 +92,8 @@ def test_gbce_equals_the_formula_of_its_paper(problem, calibration):
                 value -= math.log(1 - 1 / (1 + math.exp(-row[negative])))
         expected += value / 7
     assert ours == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["full", "sampled"])
+def test_a_catalogue_of_one_item_leaves_nothing_to_learn(loss):
+    assert catalogue_loss(torch.ones(2, 3), torch.tensor([0, 0]), torch.ones(1, 3), None, loss, 5) == 0
