@@ -51,7 +51,7 @@ def parse(argv=None):
     add("--k", action="append", type=int, help=f"cuts of the figures {CUTS}")
     add("--figure", default=MAIN, help=f"what systems are compared by ({MAIN})")
     add("--reference", metavar="NAME", help="the system that the others are compared with (the best)")
-    add("--batch-size", type=int, default=256, help="users scored at once (256)")
+    add("--batch-size", type=int, default=64, help="users scored at once (64); a GPU likes more")
     add("--device", default="cpu", help="cpu, cuda, ... (cpu)")
     add("--output-dir", required=True, help="where the report goes")
     return parser.parse_args(argv)

@@ -48,7 +48,7 @@ def parse(argv=None):
     add("--exclude", metavar="FILE", help="text file of items never to recommend, one id a line")
     add("--released-until", metavar="YEAR", help=f"a year, or {LAST_CLICK}: nothing newer than each user's last click")
     add("--diversity", type=float, default=0.0, help="0 to 1: how much items shall differ from those above (0)")
-    add("--batch-size", type=int, default=256, help="users scored at once (256)")
+    add("--batch-size", type=int, default=64, help="users scored at once (64); a GPU likes more")
     add("--device", default="cpu", help="cpu, cuda, ... (cpu)")
     add("--revision", help="commit or tag of a Hub id")
     return parser.parse_args(argv)

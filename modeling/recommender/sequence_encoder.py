@@ -5,7 +5,8 @@ After "Attention Is All You Need" (Vaswani et al., NeurIPS 2017, arXiv 1706.0376
 - positions count from the end: 0 is the newest item. Where a row is padded, and what older items were cut off, changes
   nothing then;
 - the last layer computes only the positions that are asked. The others serve as keys and values and no more: with 15 %
-  of the items masked that saves a third of a training step of two layers, with one position asked nearly half.
+  of the items masked that saves a third of a training step of two layers, with one position asked nearly half;
+- where few positions are asked, keys and values are never made: q.(K h) = (K'q).h, and a mean of V h is V of the mean.
 
 Axes: B users, T items of a padded row, Q asked positions of a row, H width, A heads, D width of a head.
 """
@@ -40,6 +41,8 @@ class SelfAttention(nn.Module):
     def forward(self, asked, states, mask, is_causal=False):
         """Return (B, Q, H): what asked (B, Q, H) finds in states (B, T, H) where mask (B, 1, Q or 1, T) is True."""
         B, Q, H = asked.shape
+        if not self.training and not is_causal and 2 * Q * self.heads <= H:
+            return self._few(asked, states, mask)
         query = self.query(asked).view(B, Q, self.heads, -1).transpose(1, 2)  # (B, A, Q, D)
         pairs = self.key_value(states).view(B, states.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = nn.functional.scaled_dot_product_attention(
@@ -51,6 +54,24 @@ class SelfAttention(nn.Module):
             is_causal=is_causal and mask is None,
         )
         return self.output(mixed.transpose(1, 2).reshape(B, Q, H))
+
+    def _few(self, asked, states, mask):
+        """Return `forward` of few positions, in 4QAHT steps for a row where keys and values alone take 4HHT.
+
+        The bias of the keys adds the same to all scores of a position, which the softmax takes away; that of the values
+        is added whole, as shares sum to one.
+        """
+        B, Q, H = asked.shape
+        to_key, to_value = self.key_value.weight.view(2, self.heads, -1, H)  # (A, D, H) each
+        query = self.query(asked).view(B, Q, self.heads, -1)
+        query = torch.einsum("bqad,adh->baqh", query, to_key).reshape(B, self.heads * Q, H)
+        scores = (query @ states.transpose(1, 2)).view(B, self.heads, Q, -1) * (H // self.heads) ** -0.5
+        if mask is not None:
+            scores = scores.masked_fill(~mask, float("-inf"))
+        shares = scores.softmax(-1).view(B, self.heads * Q, -1)
+        found = (shares @ states).view(B, self.heads, Q, H)
+        mixed = torch.einsum("baqh,adh->bqad", found, to_value).reshape(B, Q, H)
+        return self.output(mixed + self.key_value.bias[H:])
 
 
 class SequenceLayer(GradientCheckpointingLayer):

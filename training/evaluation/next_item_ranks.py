@@ -40,7 +40,7 @@ class RankedTargets:
     top_items: np.ndarray
 
 
-def next_item_ranks(model, ids, offsets, targets, target_offsets=None, seen="history", batch_size=256, **options):
+def next_item_ranks(model, ids, offsets, targets, target_offsets=None, seen="history", batch_size=64, **options):
     """Returns the rank of each target among all candidates, `int64 (n,)`, 1 for the best.
 
     Args:
@@ -57,7 +57,7 @@ def rank_targets(
     targets,
     target_offsets=None,
     seen="history",
-    batch_size=256,
+    batch_size=64,
     top_k=0,
     max_history=None,
     device=None,

@@ -169,7 +169,7 @@ class RecommenderTrainingArguments(TrainingArguments):
     optim: str = field(default="adamw_torch_fused", metadata={"help": "Optimizer."})
     num_train_epochs: float = field(default=200.0, metadata={"help": "Most epochs."})
     per_device_train_batch_size: int = field(default=128, metadata={"help": "Histories in a batch of a rank."})
-    per_device_eval_batch_size: int = field(default=256, metadata={"help": "Histories scored at once."})
+    per_device_eval_batch_size: int = field(default=64, metadata={"help": "Histories scored at once."})
     eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate: no, steps, epoch."})
     save_strategy: str = field(default="epoch", metadata={"help": "When to save a checkpoint: no, steps, epoch."})
     eval_every_epochs: int = field(default=1, metadata={"help": "Evaluate and save after so many epochs."})

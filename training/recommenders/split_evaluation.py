@@ -9,7 +9,7 @@ from traceformers.training.evaluation.next_item_ranks import RankedTargets, rank
 from traceformers.training.evaluation.ranking_report import CUTS, ranking_report
 
 
-def ranked_together(model, asked, top_k=0, batch_size=256):
+def ranked_together(model, asked, top_k=0, batch_size=64):
     """Returns the `RankedTargets` of `NextItems`, the same on every process; each scores a share of the users.
 
     Args:
@@ -32,7 +32,7 @@ def ranked_together(model, asked, top_k=0, batch_size=256):
     return RankedTargets(table[:, 0], table[:, 1:])
 
 
-def split_figures(model, asked, train, vocab_size, batch_size=256):
+def split_figures(model, asked, train, vocab_size, batch_size=64):
     """Returns what is told of a model on a split, JSON-safe: figures at `CUTS`, "users", "errors", "slices".
 
     Args:
