@@ -1,0 +1,54 @@
+"""What Google Takeout says, put into the database: watches, likes, subscriptions and the videos they name.
+
+Reading the same export again changes nothing: each record has its own key.
+"""
+
+from pathlib import Path
+
+from traceformers.apps.feed.sources.privacy_filter import PrivacyFilter
+from traceformers.apps.feed.sources.source_report import SourceReport
+
+
+class TakeoutSource:
+    """Imports one export.
+
+    Args:
+        path (`str` or `os.PathLike`): folder, zip or single file.
+        privacy (`PrivacyFilter`, *optional*).
+        options: for `read_takeout`.
+    """
+
+    def __init__(self, path, privacy=None, **options):
+        self.path = Path(path)
+        self.name = f"takeout {self.path.name}"
+        self.privacy = privacy or PrivacyFilter()
+        self.options = options
+
+    def collect(self, db, now):
+        """Stores what the export holds; returns a `SourceReport`.
+
+        Args:
+            db (`FeedDatabase`). now (`int`): milliseconds since 1970.
+        """
+        from traceformers.datasets_scripts.youtube.takeout import read_takeout
+
+        report = SourceReport(self.name)
+        try:
+            found = read_takeout(self.path, **self.options)
+            report.warnings += found.warnings
+            kept, private = [], set()
+            for video in found.videos:
+                if self.privacy.keeps_video(video):
+                    kept.append(video)
+                else:
+                    private.add(video.video_id)
+            report.count(db.add_videos(kept))
+            report.count(db.add_watches(watch for watch in found.watches if watch.video_id not in private))
+            report.count(db.add_feedback(said for said in found.feedback if said.video_id not in private))
+            if found.subscriptions:
+                db.set_subscriptions(found.subscriptions, "takeout")
+            for reason, count in {**found.dropped, **self.privacy.take_counts()}.items():
+                report.drop(reason, count)
+        except Exception as error:
+            report.fail(error)
+        return report
