@@ -1,0 +1,1 @@
+"""The productive feed trained and evaluated: features, examples, split, sampler, calibration, baselines, trainer."""

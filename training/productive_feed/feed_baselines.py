@@ -1,0 +1,170 @@
+"""Peers on the same examples: TF-IDF with linear models and a forest, and SetFit where it is installed.
+
+All are also given what the model is given beside the text: category of the video, hour, day, duration, age, and how
+much of each kind of activity came before. What is free (C) is chosen on validation, probabilities are calibrated there,
+then it is fitted on training and validation together, as our linear model is; the test is only scored.
+
+TF-IDF with a linear SVM is how arxiv-sanity-lite (Karpathy 2021) ranks; SetFit: Tunstall et al. 2022, arXiv 2209.11055.
+
+    axes: n examples, F features
+"""
+
+import importlib.util
+
+import numpy as np
+from scipy import sparse
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import LinearSVC
+
+from traceformers.datasets_scripts.feed.feed_records import HEADS
+from traceformers.training.productive_feed.calibration import fit_calibration
+from traceformers.training.productive_feed.feed_evaluation import average_precision, feed_figures
+from traceformers.training.productive_feed.feed_features import number_rows, video_texts
+from traceformers.training.productive_feed.feed_scalers import base_rates, known_categories
+
+NAMES = {
+    "tfidf_logistic": "TF-IDF + logistic regression",
+    "tfidf_svm": "TF-IDF + linear SVM",
+    "random_forest": "TF-IDF + random forest",
+    "setfit": "SetFit + logistic regression",
+}
+GRID_OF_C = (0.01, 0.1, 1.0, 10.0)
+TREES = 300
+#: Most labels of a head that SetFit's contrastive pairs are made of.
+SETFIT_LABELS = 200
+_NUMBERS = ("duration", "hour_sin", "hour_cos", "weekday_sin", "weekday_cos", "age_days")
+_LOGARITHMIC = [0, 5]
+
+
+def extra_features(examples, train):
+    """Returns what is known beside the text, float64 (n, F): numbers, category of the video, activity before.
+
+    Args:
+        examples (`FeedExamples`). train (int array): rows that means, deviations and categories are fitted on.
+    """
+    videos = examples.videos.take(examples.video_row)
+    numbers = number_rows(videos, examples.moments, examples.time_zone, _NUMBERS).astype(np.float64)
+    numbers[:, _LOGARITHMIC] = np.log1p(numbers[:, _LOGARITHMIC])
+    unknown = np.isnan(numbers)
+    numbers = np.where(unknown, 0, numbers)
+    kinds = np.array([[kind or "?"] for kind in videos["category"].to_pylist()], dtype=object)
+    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(kinds[train])
+    parts = [numbers, unknown, one_hot.transform(kinds), activity_counts(examples, train)]
+    features = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts], axis=1)
+    return StandardScaler().fit(features[train]).transform(features)
+
+
+def activity_counts(examples, train):
+    """Returns, for each kind of activity before the examples of `train`, log minutes and log events, and the newest."""
+    window, events = examples.window, examples.events
+    names = known_categories(window.rows(train), events)
+    codes = np.append(events.category_of, -1)[window.event_index]  # (n, E)
+    blocks = [np.log1p(window.seconds.sum(axis=1) / 60), np.log1p(window.mask.sum(axis=1)), ~window.mask.any(axis=1)]
+    for name in names:
+        members = [i for i, each in enumerate(events.category_names) if f"{each} > ".startswith(f"{name} > ")]
+        of_kind = np.isin(codes, members) & window.mask
+        blocks += [np.log1p((window.seconds * of_kind).sum(axis=1) / 60), np.log1p(of_kind.sum(axis=1)), of_kind[:, 0]]
+    return np.stack(blocks, axis=1).astype(np.float64)
+
+
+def run_baseline(name, examples, split, seed=42, encoder=None):
+    """Returns {"name", "validation": {head: figures}, "test": {head: figures}} of one of `NAMES`.
+
+    Args:
+        examples (`FeedExamples`), split (`FeedSplit`), seed (`int`).
+        encoder (`str`, *optional*): sentence-transformers model that SetFit starts from.
+
+    Raises:
+        ValueError: SetFit is asked for and is not installed.
+    """
+    rates = base_rates(examples.labels[split.train])
+    judged = np.tile(np.array(rates), (len(examples), 1))
+    probabilities = judged.copy()
+    texts = [video_texts(examples.videos)[row] for row in examples.video_row]
+    extra = extra_features(examples, split.train)
+    for head in range(len(HEADS)):
+        said = examples.said(head)
+        labels = examples.labels[:, head] >= 0.5
+        train, validation = split.train[said[split.train]], split.validation[said[split.validation]]
+        if len(set(labels[train].tolist())) < 2:
+            continue  # nothing to learn from: the base rate stays
+        features = text_features(name, texts, labels, train, encoder, seed)
+        if name == "random_forest":
+            features = sparse.hstack([features, extra]).tocsr()
+        else:
+            features = sparse.hstack([features, extra / np.sqrt(extra.shape[1])]).tocsr()
+        scores, final = best_scores(name, features, labels, train, validation, seed)
+        calibration = fit_calibration(scores[validation], examples.labels[validation, head])
+        judged[:, head], probabilities[:, head] = map(calibration.probabilities, (scores, final))
+    return {
+        "name": NAMES[name],
+        "validation": feed_figures(examples.labels[split.validation], judged[split.validation], rates),
+        "test": feed_figures(examples.labels[split.test], probabilities[split.test], rates),
+    }
+
+
+def text_features(name, texts, labels, train, encoder=None, seed=42):
+    """Returns features of texts (n, F), sparse, fitted on those of `train`."""
+    if name == "setfit":
+        return sparse.csr_matrix(setfit_vectors(texts, labels, train, encoder, seed))
+    vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=1, max_features=50_000)
+    return vectorizer.fit([texts[i] for i in train]).transform(texts)
+
+
+def best_scores(name, features, labels, train, validation, seed=42):
+    """Returns (scores (n,) of a fit on `train`, those of one on `validation` too), in logits, by the best C."""
+    both = np.concatenate([train, validation])
+    if name == "random_forest":
+        return tuple(_scores(_forest(seed), features, labels, rows) for rows in (train, both))
+    models = [_linear(name, c, seed) for c in GRID_OF_C]
+    found = [_scores(model, features, labels, train) for model in models]
+    judged = [average_precision(labels[validation], scores[validation]) for scores in found]
+    best = GRID_OF_C.index(1.0) if np.isnan(judged).all() else int(np.nanargmax(judged))
+    return found[best], _scores(models[best], features, labels, both)
+
+
+def _forest(seed):
+    return RandomForestClassifier(TREES, min_samples_leaf=2, random_state=seed)
+
+
+def _linear(name, c, seed):
+    if name == "tfidf_svm":
+        return LinearSVC(C=c, class_weight="balanced", random_state=seed)
+    return LogisticRegression(C=c, max_iter=1000)
+
+
+def _scores(model, features, labels, rows):
+    model.fit(features[rows], labels[rows])
+    if hasattr(model, "decision_function"):
+        return model.decision_function(features)
+    p = np.clip(model.predict_proba(features)[:, 1], 1e-3, 1 - 1e-3)
+    return np.log(p / (1 - p))
+
+
+def setfit_vectors(texts, labels, train, encoder, seed=42):
+    """Returns vectors of texts (n, H) by a sentence encoder that SetFit trained on pairs of the texts of `train`.
+
+    Raises:
+        ValueError: SetFit is not installed, or no encoder is named.
+    """
+    if importlib.util.find_spec("setfit") is None:
+        raise ValueError("Expected setfit for the baseline setfit, it is not installed. Install it, or leave it out.")
+    if encoder is None:
+        raise ValueError("Expected a sentence-transformers model for the baseline setfit, got none. Name --encoder.")
+    from datasets import Dataset
+    from setfit import SetFitModel, Trainer, TrainingArguments
+
+    from traceformers.training.model_files import model_folder
+
+    random = np.random.default_rng(seed)
+    chosen = train if len(train) <= SETFIT_LABELS else np.sort(random.choice(train, SETFIT_LABELS, replace=False))
+    model = SetFitModel.from_pretrained(str(model_folder(encoder)))
+    rows = Dataset.from_dict({"text": [texts[i] for i in chosen], "label": [int(labels[i]) for i in chosen]})
+    arguments = TrainingArguments(
+        batch_size=16, num_epochs=1, num_iterations=5, seed=seed, save_strategy="no", report_to="none"
+    )
+    Trainer(model=model, args=arguments, train_dataset=rows).train()
+    return np.asarray(model.model_body.encode(texts, show_progress_bar=False), dtype=np.float64)
