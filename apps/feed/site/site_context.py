@@ -1,0 +1,78 @@
+"""What all pages of one site share: the database, the options, the newest feed. Nothing of a visitor is kept here."""
+
+import asyncio
+import logging
+import time
+from zoneinfo import ZoneInfo
+
+from nicegui import run
+
+from traceformers.apps.feed.database.feed_pages import FeedFilters
+from traceformers.datasets_scripts.feed.feed_records import HEADS
+
+logger = logging.getLogger(__name__)
+EVERYTHING = {"hide_watched": False, "hide_rated": False, "shorts": True, "hidden_channels": False, "show_hidden": True}
+
+
+class Site:
+    """One site on one database.
+
+    Args:
+        options (`SiteOptions`), database (`FeedDatabase`)
+        health (callable): takes the database, returns a `SiteHealth`; runs in a thread.
+    """
+
+    def __init__(self, options, database, health):
+        self.options, self.database, self.health = options, database, health
+        self.zone = ZoneInfo(options.time_zone)
+        self.newest_feed = None
+        self._last_ms = 0
+
+    def now(self):
+        """Returns the time, milliseconds since 1970; never the same twice, never earlier than before."""
+        self._last_ms = max(time.time_ns() // 1_000_000, self._last_ms + 1)
+        return self._last_ms
+
+    async def ask(self, method, *args, **kwargs):
+        """Returns what a method of the database returns; it runs in a thread, the pages go on meanwhile.
+
+        Args:
+            method (`str`): its name.
+        """
+        return await run.io_bound(getattr(self.database, method), *args, **kwargs)
+
+    async def look_at_health(self):
+        """Returns the `SiteHealth`."""
+        return await run.io_bound(self.health, self.database)
+
+    async def look_for_feed(self):
+        """Returns the id of the newest feed, None if there is none; the open pages see it too."""
+        self.newest_feed = await self.ask("feed_version")
+        return self.newest_feed
+
+    async def keep_looking(self):
+        """Looks for a newer feed every `poll_seconds`, until cancelled; a database that fails is asked again later."""
+        while True:
+            try:
+                await self.look_for_feed()
+            except Exception as error:
+                logger.warning("cannot ask for the newest feed: %s", error)
+            await asyncio.sleep(self.options.poll_seconds)
+
+    async def card(self, video):
+        """Returns (the video's `FeedRow` in the newest feed or None, {head: opinion}, when it was watched or None).
+
+        Args:
+            video (`Video`)
+        """
+        return await run.io_bound(self._card, video)
+
+    def _card(self, video):
+        filters = FeedFilters(**EVERYTHING, channel=video.channel_id or video.channel or None)
+        for card in self.database.feed_page(filters=filters, search=video.title, limit=100):
+            if card.video.video_id == video.video_id:
+                return card.row, {"interest": card.interest_label, "productive": card.productive_label}, card.watched_at
+        for row in self.database.labels().to_pylist():
+            if row["video_id"] == video.video_id:
+                return None, {head: row[head] for head in HEADS}, None
+        return None, {}, None
