@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import time
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -153,7 +153,9 @@ def records_of(name, table):
     """
     kind = RECORDS[name]
     names = [each.name for each in fields(kind) if each.name in table.column_names]
-    defaulted = {each.name for each in fields(kind) if each.default is not None}
+    defaulted = {
+        each.name for each in fields(kind) if each.default not in (None, MISSING) or each.default_factory is not MISSING
+    }
     for batch in table.select(names).to_batches(BLOCK):
         columns = [batch.column(column).to_pylist() for column in names]
         for row in zip(*columns, strict=True):

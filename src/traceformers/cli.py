@@ -8,6 +8,7 @@ import typer
 
 import traceformers
 from traceformers.apps.encode.encode_commands import encode
+from traceformers.apps.feed.feed_commands import app as feed
 from traceformers.apps.interactions.interactions_commands import app as interactions
 from traceformers.apps.recommend.recommend_commands import recommend
 from traceformers.apps.search.search_commands import app as search
@@ -24,6 +25,7 @@ sessions = typer.Typer(help="rrweb session recordings.", no_args_is_help=True, r
 app.add_typer(sessions, name="sessions")
 app.add_typer(search, name="search")
 app.add_typer(interactions, name="interactions")
+app.add_typer(feed, name="feed")
 app.command()(encode)
 app.command()(serve)
 app.command()(recommend)
