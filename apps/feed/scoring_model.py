@@ -56,14 +56,15 @@ class ScoringModel:
 
         events = ActivityEvents.from_table(activity)
         vectors, encoded = self.text_vectors(database, candidates.table, joint=False)
-        logits, weights, event_vectors, window = self._logits(candidates.table, vectors, events, at, joint=False)
+        past = past_opinions(database, candidates.feedback)
+        logits, weights, event_vectors, window = self._logits(candidates.table, vectors, events, past, at, joint=False)
         reranked = 0
         if self.model.has_lora and rerank and len(candidates):
             ordered = (order or _by_productive)(*self._probabilities(logits))
             best = np.sort(np.asarray(ordered)[:rerank])
             table = candidates.table.take(best)
             joint, more = self.text_vectors(database, table, joint=True)
-            logits[best] = self._logits(table, joint, events, at, joint=True)[0]
+            logits[best] = self._logits(table, joint, events, past, at, joint=True)[0]
             encoded, reranked = encoded + more, len(best)
         interest, productive = self._probabilities(logits)
         like, likeness = _likeness(vectors, event_vectors, weights, window)
@@ -104,14 +105,14 @@ class ScoringModel:
 
         return tqdm(steps, "reading titles", unit_scale=TEXTS_AT_ONCE, unit=" videos")
 
-    def _logits(self, table, vectors, events, at, joint):
+    def _logits(self, table, vectors, events, past, at, joint):
         """Returns (logits (N, 2), attention (N, E) or (1, E), event vectors (E, H), window) as arrays."""
         import torch
 
         features = self._features_of(joint)
         window = features.window(events, np.array([at]))
         shared = features.activity_inputs(events, window) if self.model.config.use_activity else {}
-        numbers = features.numbers(table, at)
+        numbers = features.numbers(table, at, past)
         shared = {name: tensor.to(self.device) for name, tensor in shared.items()}
         logits, weights = [np.zeros((0, 2))], []
         with torch.inference_mode():
@@ -150,6 +151,15 @@ class ScoringModel:
     def _encode_plain(self, texts):
         with without_adapter(self.model):
             return self.model.encode_texts(texts)
+
+
+def past_opinions(database, feedback):
+    """Returns the `PastOpinions` of a table of feedback on videos of the database."""
+    from traceformers.datasets_scripts.feed.feed_folder import table_of
+    from traceformers.training.productive_feed.past_opinions import PastOpinions
+
+    judged = database.videos(feedback["video_id"].unique().to_pylist())
+    return PastOpinions.from_tables(feedback, table_of("videos", judged.values()))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from traceformers.datasets_scripts.feed.feed_folder import read_feed_folder
 from traceformers.datasets_scripts.feed.feed_records import HEADS
 from traceformers.training.productive_feed.activity_window import ActivityEvents, ActivityWindow
+from traceformers.training.productive_feed.past_opinions import PastOpinions
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class FeedExamples:
         events (`ActivityEvents`): all activity.
         window (`ActivityWindow`): of n moments.
         time_zone (`str`).
+        past (`PastOpinions`): all labels; what is asked of it at a moment is what was said before.
         about (`dict`): what was left out, and counts.
     """
 
@@ -39,6 +41,7 @@ class FeedExamples:
     events: ActivityEvents
     window: ActivityWindow
     time_zone: str
+    past: PastOpinions
     about: dict
 
     def __len__(self):
@@ -91,6 +94,7 @@ def build_examples(videos, events, feedback, time_zone, hours=6.0, max_events=12
     known = ~np.isnan(held.astype(np.float64))
     about |= {"labels_without_video": int((~known).sum())}
     rows, moments, heads, values = held[known].astype(np.int64), moments[known], heads[known], values[known]
+    past = PastOpinions(moments, heads, values, videos.take(pa.array(rows)))
     used, video_row = np.unique(rows, return_inverse=True)
     videos = videos.take(pa.array(used))
 
@@ -115,7 +119,7 @@ def build_examples(videos, events, feedback, time_zone, hours=6.0, max_events=12
     )
     about |= {"videos": len(videos), "events": len(activity), "examples": len(moments), "labels": label_counts(labels)}
     about |= {"examples_with_activity": int(window.mask.any(axis=1).sum())}
-    return FeedExamples(videos, video_row, moments, labels, activity, window, time_zone, about)
+    return FeedExamples(videos, video_row, moments, labels, activity, window, time_zone, past, about)
 
 
 def newest_labels(feedback):

@@ -3,7 +3,7 @@
 features = FeedFeatures(model.config, EventEncoder(model.encode_texts))
 events = ActivityEvents.from_table(database.event_table(start, now))
 inputs = features.activity(events, [now])           # B = 1: all videos share what was done before
-inputs["numbers"] = features.numbers(videos, now)   # raw; the model standardises with the scalers in its config
+inputs["numbers"] = features.numbers(videos, now, past)   # raw; the model standardises with scalers of its config
 model(text_vectors=vectors, **inputs)
 
 axes: B rows, E events, H width of a text vector, N numbers, D distinct events
@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from traceformers.datasets_scripts.feed.feed_folder import table_of
 from traceformers.modeling.productive_feed.feed_texts import event_text, video_text
 from traceformers.training.productive_feed.activity_window import ActivityEvents, ActivityWindow
 from traceformers.training.productive_feed.local_clock import MS_A_DAY, local_clock
+from traceformers.training.productive_feed.past_opinions import PAST_NAMES
 from traceformers.training.productive_feed.text_vector_cache import cached_vectors, text_hash
 
 __all__ = [
@@ -54,14 +56,16 @@ def video_texts(videos):
     return [video_text(*row) for row in zip(columns["title"], columns["channel"], columns["description"], strict=True)]
 
 
-def number_rows(videos, moments, time_zone, names):
+def number_rows(videos, moments, time_zone, names, past=None):
     """Returns the numbers of videos at moments, float32 (B, N), NaN where not known. They are raw: nothing is fitted.
 
     Args:
         videos: see `columns_of`; B of them.
         moments (int (B,), or one `int` for all): ms.
         time_zone (`str`): IANA name; hour and day of the week are those on the wall there.
-        names (sequence of `str`): of duration (s), hour_sin, hour_cos, weekday_sin, weekday_cos, age_days.
+        names (sequence of `str`): of duration (s), hour_sin, hour_cos, weekday_sin, weekday_cos, age_days, and
+            `PAST_NAMES`.
+        past (`PastOpinions`, *optional*): without it `PAST_NAMES` are not known.
 
     Raises:
         ValueError: for a name that is not one of these.
@@ -78,9 +82,16 @@ def number_rows(videos, moments, time_zone, names):
         "weekday_cos": np.cos(2 * np.pi * day / 7),
         "age_days": np.maximum(0.0, (moments - columns["published_at"]) / MS_A_DAY),
     }
+    asked = [name for name in names if name in PAST_NAMES]
+    if asked and past is not None:
+        table = videos if isinstance(videos, pa.Table) else table_of("videos", videos)
+        known |= {name: past.numbers(name, table, moments) for name in asked}
+    known |= {name: np.array(np.nan) for name in PAST_NAMES if name not in known}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(f"Expected numbers of {', '.join(known)}, got {unknown}. Correct number_names in the config.")
+    if not names:
+        return np.zeros((count, 0), dtype=np.float32)
     return np.stack([np.broadcast_to(known[name], (count,)) for name in names], axis=1).astype(np.float32)
 
 
@@ -144,10 +155,10 @@ class FeedFeatures:
     def __init__(self, config, event_encoder=None):
         self.config, self.event_encoder = config, event_encoder
 
-    def numbers(self, videos, moments):
+    def numbers(self, videos, moments, past=None):
         """Returns the raw numbers, float32 tensor (B, N), see `number_rows`."""
         config = self.config
-        return torch.from_numpy(number_rows(videos, moments, config.time_zone, config.number_names))
+        return torch.from_numpy(number_rows(videos, moments, config.time_zone, config.number_names, past))
 
     def window(self, events, moments, video_ids=None, titles=None):
         """Returns the `ActivityWindow` before moments (B,) that the config asks for."""

@@ -36,7 +36,7 @@ BLOCKS = {
     "all": ("text", "numbers", "activity", "match", "likeness", "categories"),
 }
 #: Strength of a block beside the text's 1: its features' common deviation.
-STRENGTH = {"text": 2.0, "numbers": 1.0, "activity": 1.0, "match": 2.0, "likeness": 2.0, "categories": 1.0}
+STRENGTH = {"text": 2.0, "numbers": 2.0, "activity": 1.0, "match": 2.0, "likeness": 2.0, "categories": 1.0}
 MOST_ITERATIONS = 2000
 
 

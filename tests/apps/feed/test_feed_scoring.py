@@ -34,14 +34,18 @@ def by_id(scored):
 
 def expected_probabilities(feed, model, at):
     """Returns {video id: (interest, productive)} straight from the model, one video and one text at a time."""
+    from traceformers.apps.feed.scoring_model import past_opinions
     from traceformers.training.productive_feed.feed_features import ActivityEvents, EventEncoder, FeedFeatures
 
     features = FeedFeatures(model.config, EventEncoder(model.encode_texts))
     events = ActivityEvents.from_table(feed.database.event_table(end=at))
+    past = past_opinions(feed.database, feed.database.feedback_table())
     found = {}
     for video in feed.database.videos(feed.database.video_table()["video_id"].to_pylist()).values():
         vectors = model.encode_text([video.title], [video.channel], [video.description])
-        inputs = features.activity(events, np.array([at])) | {"numbers": features.numbers([video], np.array([at]))}
+        inputs = features.activity(events, np.array([at])) | {
+            "numbers": features.numbers([video], np.array([at]), past)
+        }
         with torch.no_grad():
             logits = model(text_vectors=vectors, **inputs).logits
         found[video.video_id] = tuple(model.probabilities(logits)[0].tolist())

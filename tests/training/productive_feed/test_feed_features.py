@@ -49,7 +49,7 @@ def test_scoring_at_a_moment_gives_what_training_saw_there(tables, examples, mod
         features = FeedFeatures(model.config, EventEncoder(model.encode_texts))
         events = ActivityEvents.from_table(tables["events"])
         inputs = features.activity(events, [moment], video_ids=[video], titles=[one.title])
-        inputs["numbers"] = features.numbers([one], moment)
+        inputs["numbers"] = features.numbers([one], moment, examples.past)
         vectors = model.encode_text([one.title], [one.channel], [one.description])
         with torch.no_grad():
             found = model.probabilities(model(text_vectors=vectors, **inputs).logits)[0]
