@@ -19,6 +19,7 @@ quickstart: .venv/stamp
 	.venv/bin/traceformers search quickstart --output-dir runs/quickstart-text
 	.venv/bin/python run_scripts/run_recommender.py run_scripts/configs/recommender/sasrec_movielens_small.yaml --num_train_epochs 30 --output_dir runs/quickstart-items
 	.venv/bin/traceformers recommend runs/quickstart-items/model --history 1,260,1210
+	.venv/bin/traceformers feed demo --home runs/quickstart-feed --no-serve
 
 test: .venv/stamp
 	$(RUN) pytest -m "not slow"

@@ -30,7 +30,7 @@ FLOORS = [
     {"training", "datasets_scripts", "model_cards", "metrics"},
     {"run_scripts", "apps", "benchmarks", "spaces"},
 ]
-NAMES_THAT_MAY_REPEAT = {"__init__.py", "README.md"}
+NAMES_THAT_MAY_REPEAT = {"__init__.py", "README.md", "requirements.txt"}  # the Hub names the last
 
 
 def tracked_files():

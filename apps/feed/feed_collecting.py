@@ -90,7 +90,9 @@ def _takeouts(settings, secrets, privacy, paths, again, home):
     from traceformers.apps.feed.sources.takeout_source import TakeoutSource
 
     for path in [*settings.takeout.paths, *map(str, paths)]:
-        yield TakeoutSource(path, privacy(), time_zone=settings.general.time_zone)
+        yield TakeoutSource(
+            path, privacy(), time_zone=settings.general.time_zone, sample=settings.takeout.sample or None
+        )
 
 
 def _activitywatch(settings, secrets, privacy, paths, again, home):

@@ -21,8 +21,12 @@ def reset_feed(feed, what):
     if what == "everything":
         import shutil
 
+        from traceformers.apps.feed.sources.youtube_access import TOKEN_FILE
+
         for folder in (feed.home.thumbnails, feed.home.work):
             shutil.rmtree(folder, ignore_errors=True)
+        # Signed out, too: what the token can still fetch is nothing that should come back by itself.
+        (feed.home.path / TOKEN_FILE).unlink(missing_ok=True)
         feed.home.create()
     return f"deleted: {what}; settings and secrets stay"
 

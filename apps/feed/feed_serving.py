@@ -14,14 +14,17 @@ def site_options(home, settings, secrets, **changes):
         ValueError: it would listen on more than this machine without a password.
     """
     from traceformers.apps.feed.site.site_options import SiteOptions
-    from traceformers.apps.feed.site.site_password import hash_password
+    from traceformers.apps.feed.site.site_password import kept_hash
 
+    password = secrets.site_password
     chosen = settings.changed("site", **{name: value for name, value in changes.items() if value is not None}).site
     return SiteOptions(
         home=home.path,
         host=chosen.host,
         port=chosen.port,
-        password_hash=hash_password(secrets.site_password) if secrets.site_password else None,
+        password_hash=kept_hash(secrets.site_password, home.path / "site_password_hash")
+        if secrets.site_password
+        else None,
         allowed_hosts=chosen.allowed_hosts,
         time_zone=settings.general.time_zone,
         page_size=chosen.page_size,

@@ -64,6 +64,7 @@ class TakeoutSettings:
     """Google Takeout: watch history, likes and subscriptions, in any language, unpacked or not."""
 
     paths: tuple = setting((), "Folders, .zip files or single files.")
+    sample: int = setting(0, "Keep so many watches, drawn at random; 0: all.", 0, 10_000_000)
 
 
 @dataclass(frozen=True)
