@@ -22,9 +22,7 @@ def site_options(home, settings, secrets, **changes):
         home=home.path,
         host=chosen.host,
         port=chosen.port,
-        password_hash=kept_hash(secrets.site_password, home.path / "site_password_hash")
-        if secrets.site_password
-        else None,
+        password_hash=kept_hash(password, home.path / "site_password_hash") if password else None,
         allowed_hosts=chosen.allowed_hosts,
         time_zone=settings.general.time_zone,
         page_size=chosen.page_size,

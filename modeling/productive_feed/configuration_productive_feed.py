@@ -11,10 +11,14 @@ from .encoder_classes import encoder_config_in_repository, encoder_config_of
 HEADS = ("interest", "productive")
 POOLINGS = ("cls", "mean", "encoder")
 FUSIONS = ("film", "token")
-HEAD_KINDS = ("mlp", "linear")
+HEAD_KINDS = ("mlp", "linear", "residual")
 #: Numbers that are told in the logarithm of 1 + their value.
 LOGARITHMIC = ("duration", "age_days")
-NUMBER_NAMES = ("duration", "hour_sin", "hour_cos", "weekday_sin", "weekday_cos", "age_days")
+NUMBER_NAMES = (
+    *("duration", "hour_sin", "hour_cos", "weekday_sin", "weekday_cos", "age_days"),
+    # how much more was liked than usual, of what was said before of this channel or category
+    *("channel_interest", "channel_productive", "category_interest", "category_productive"),
+)
 #: Numbers of an event; the last may be left out of the input.
 EVENT_NUMBER_NAMES = ("duration", "minutes_ago", "hour")
 
@@ -42,7 +46,7 @@ _AT_LEAST_ONE = (
     "head_hidden_size",
 )
 _FLAGS = ("encoder_saved", "normalize", "use_activity")
-_RATES = ("interest_dropout", "productive_dropout", "activity_dropout")
+_RATES = ("interest_dropout", "productive_dropout", "activity_dropout", "vector_dropout")
 _NOT_NEGATIVE = ("interest_loss_weight", "productive_loss_weight")
 _POSITIVE = ("event_window_hours", "activity_half_life_minutes")
 _SMOOTHINGS = ("interest_label_smoothing", "productive_label_smoothing")
@@ -73,9 +77,11 @@ class ProductiveFeedConfig(PreTrainedConfig):
         number_names (list of str): the inputs `numbers`, in their order.
         number_means, number_stds (list of float): of the numbers, after the logarithm for those in `LOGARITHMIC`.
         event_number_means, event_number_stds (list of 2 floats): of log(1 + seconds) and log(1 + minutes ago).
-        head (str, "mlp"): "mlp" on the conditioned text; "linear" on `linear_features`.
+        head (str, "mlp"): "mlp" on the conditioned text; "linear" on `linear_features`; "residual": the linear one, and
+            added to it an mlp on the conditioned text whose last map starts at zero.
         head_hidden_size (int, 128), film_hidden_size (int, 64).
-        interest_dropout, productive_dropout (float, 0.1): in the heads.
+        interest_dropout, productive_dropout (float, 0.1): in the heads. vector_dropout (float, 0): of the vectors of
+            texts and events that everything but a linear head reads.
         interest_loss_weight, productive_loss_weight (float, 1): what a head's loss is multiplied by.
         interest_label_smoothing, productive_label_smoothing (float, 0).
         class_weights ([[no, yes], [no, yes]]): weights of the labels 0 and 1 of each head.
@@ -114,6 +120,7 @@ class ProductiveFeedConfig(PreTrainedConfig):
     activity_heads: int = 4
     activity_queries: int = 4
     activity_dropout: float | int = 0.1
+    vector_dropout: float | int = 0.0
     activity_half_life_minutes: float | int = 60.0
     max_events: int = 128
     event_window_hours: float | int = 6.0
@@ -301,9 +308,9 @@ class ProductiveFeedConfig(PreTrainedConfig):
             "such an encoder takes no vectors as tokens",
         )
         self._require(
-            not (self.activity_fusion == "token" and self.head == "linear"),
+            not (self.activity_fusion == "token" and self.head != "mlp"),
             "activity_fusion",
-            "'film' where head is 'linear'",
+            f"'film' where head is {self.head!r}",
             "a linear head reads the activity itself",
         )
         lora = self.lora

@@ -9,17 +9,18 @@ import torch
 from torch import nn
 
 from .configuration_productive_feed import ProductiveFeedConfig
+from .film_conditioning import ZeroStartLinear
 
 
 class FeedHead(nn.Module):
-    """One hidden layer and one logit."""
+    """One hidden layer and one logit; with `zero_start` the logit is zero until it has learned."""
 
-    def __init__(self, width: int, hidden_width: int, dropout: float):
+    def __init__(self, width: int, hidden_width: int, dropout: float, zero_start: bool = False):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.hidden = nn.Linear(width, hidden_width)
         self.activation = nn.GELU()
-        self.out = nn.Linear(hidden_width, 1)
+        self.out = (ZeroStartLinear if zero_start else nn.Linear)(hidden_width, 1)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return logits (B, 1) of rows (B, H)."""
@@ -28,7 +29,9 @@ class FeedHead(nn.Module):
 
 def linear_feature_sizes(config: ProductiveFeedConfig) -> dict[str, int]:
     """Return {name: width} of the parts of `linear_features`, in their order."""
-    sizes = {"text": config.text_size, "numbers": config.num_features}
+    sizes = {"text": config.text_size}
+    if config.num_features:
+        sizes |= {"numbers": config.num_features}
     if config.use_activity:
         sizes |= {"activity": config.text_size, "match": config.text_size, "likeness": 3}
         sizes |= {"categories": 1 + len(config.categories)}

@@ -4,6 +4,9 @@ A text encoder reads title, channel and description; `activity_pooler.py` sums u
 (`film_conditioning.py`) lets that and a few numbers change what the text says; two heads answer (`feed_heads.py`). A
 text's vector depends on nothing but the text, so it is made once and kept: scoring again costs no encoder.
 
+With `head="residual"` the two heads are linear, fitted by logistic regression on features without a parameter, and what
+comes of FiLM is added to their logits. It starts at zero, so that training begins with the linear model.
+
 With `use_activity=False` this is the model of text and numbers alone. With `activity_fusion="token"` the activity is a
 token that the encoder reads with the text, and no vector can be kept.
 
@@ -86,10 +89,11 @@ class ProductiveFeedModel(FeedRepository, TextEncoding, PreTrainedModel):
             encoder.pooler = None  # its result is not read, so its weights would never learn
         condition = config.num_features
         self.activity_pooler = self.activity_token = self.film = self.text_norm = None
-        if config.head == "linear":
+        self.interest_residual = self.productive_residual = None
+        if config.head != "mlp":
             F = sum(linear_feature_sizes(config).values())
             self.interest_head, self.productive_head = nn.Linear(F, 1), nn.Linear(F, 1)
-        else:
+        if config.head != "linear":
             if config.use_activity:
                 self.activity_pooler = ActivityPooler(config)
                 if config.activity_fusion == "token":
@@ -99,8 +103,13 @@ class ProductiveFeedModel(FeedRepository, TextEncoding, PreTrainedModel):
             if condition:
                 self.film = FilmConditioning(H, condition, config.film_hidden_size)
             self.text_norm = nn.LayerNorm(H)
-            self.interest_head = FeedHead(H, config.head_hidden_size, config.interest_dropout)
-            self.productive_head = FeedHead(H, config.head_hidden_size, config.productive_dropout)
+            is_residual = config.head == "residual"
+            interest = FeedHead(H, config.head_hidden_size, config.interest_dropout, is_residual)
+            productive = FeedHead(H, config.head_hidden_size, config.productive_dropout, is_residual)
+            if is_residual:
+                self.interest_residual, self.productive_residual = interest, productive
+            else:
+                self.interest_head, self.productive_head = interest, productive
         self.post_init()
 
     @torch.no_grad()
@@ -178,11 +187,14 @@ class ProductiveFeedModel(FeedRepository, TextEncoding, PreTrainedModel):
                 f"Expected one set of events for all videos, or one for each of {len(texts)}, got "
                 f"{len(events['mask'])}; event_* have 1 or {len(texts)} rows."
             )
-        if config.head == "linear":
-            rows, weights = self._linear_rows(texts, features, events)
-        else:
+        if config.head == "mlp":
             rows, weights = self._conditioned_rows(texts, features, events)
+        else:
+            rows, weights = self._linear_rows(texts, features, events)
         logits = torch.cat([self.interest_head(rows), self.productive_head(rows)], 1)  # (B, 2)
+        if config.head == "residual":
+            rows, weights = self._conditioned_rows(texts, features, events)
+            logits = logits + torch.cat([self.interest_residual(rows), self.productive_residual(rows)], 1)
         return ProductiveFeedOutput(
             loss=None if labels is None else feed_loss(config, logits, labels),
             logits=logits,
@@ -197,7 +209,7 @@ class ProductiveFeedModel(FeedRepository, TextEncoding, PreTrainedModel):
         return torch.sigmoid(logits / temperatures + logits.new_tensor(self.config.calibration_biases))
 
     def linear_rows(self, text_vectors, numbers=None, **events) -> torch.Tensor:
-        """Return what the heads see where `config.head` is "linear" (B, F): features to fit a linear model on.
+        """Return what linear heads see (B, F): features to fit a linear model on.
 
         `linear_feature_sizes(config)` in feed_heads.py names the columns.
 
@@ -306,8 +318,14 @@ class ProductiveFeedModel(FeedRepository, TextEncoding, PreTrainedModel):
         }
 
     def _activity(self, events, texts=None):
-        names = ("vectors", "categories", "features", "log_minutes", "mask")
-        return self.activity_pooler(*(events[name] for name in names), texts=texts)
+        names = ("categories", "features", "log_minutes", "mask")
+        vectors = self._dropped(events["vectors"])
+        return self.activity_pooler(vectors, *(events[name] for name in names), texts=texts)
+
+    def _dropped(self, vectors):
+        """Return vectors of texts with `vector_dropout` in training, None for None."""
+        rate = self.config.vector_dropout
+        return vectors if vectors is None else nn.functional.dropout(vectors, rate, self.training)
 
     def _token(self, events, input_ids):
         """Return (values (B, H), present (B,)) of the activity's token: none where there was no activity."""
@@ -318,7 +336,7 @@ class ProductiveFeedModel(FeedRepository, TextEncoding, PreTrainedModel):
 
     def _conditioned_rows(self, texts, features, events):
         """Return (text vectors under their conditions (B, H), activity weights (B, E) or None)."""
-        condition, weights = features, None
+        condition, weights, texts = features, None, self._dropped(texts)
         if events is not None and self.activity_token is None:
             activity, weights = self._activity(events, texts)  # (B, D), (B, E)
             condition = torch.cat([features, activity], 1)

@@ -115,8 +115,9 @@ def test_folds_are_judged_and_their_models_kept(linear):
         assert kept.config.head == "linear"
 
 
-def test_a_hybrid_run_learns_and_keeps_the_best_of_the_average(hybrid):
-    output_dir, metrics = hybrid
+def test_a_run_from_the_start_learns_and_keeps_the_best_of_the_average(config, tmp_path):
+    output_dir = tmp_path
+    metrics = run_productive_feed.main([config, "--output_dir", str(output_dir), "--linear_start", "false"])
     found = history(output_dir, "eval_ema_f1")
     f1 = list(history(output_dir, "eval_f1").values())
     smoothed = f1[0]
@@ -128,10 +129,42 @@ def test_a_hybrid_run_learns_and_keeps_the_best_of_the_average(hybrid):
     assert losses[-1] < losses[0]
     assert (output_dir / "learning_curves.png").exists()
     saved = ProductiveFeedModel.from_pretrained(output_dir / "model").config
-    assert saved.use_activity and saved.categories == ["Home", "Work", "Work > Code"]
+    assert saved.head == "mlp" and saved.use_activity and saved.categories == ["Home", "Work", "Work > Code"]
     assert saved.temperatures == [
         metrics["chosen"]["calibration"][h]["temperature"] for h in ("interest", "productive")
     ]
+
+
+def test_a_hybrid_is_judged_before_its_first_step_and_stays_linear_without_a_gain(feed, linear, tmp_path):
+    """With steps as wild as these, nothing can be gained: what is left is the linear model, figure by figure."""
+    settings = HYBRID | {"learning_rate": 3.0, "num_train_epochs": 2}
+    trained = train_feed(feed, tmp_path, encoder=str(encoder_folder()), **settings)
+    assert min(history(tmp_path, "eval_log_loss")) == 0
+    assert trained.metrics["chosen"]["added_to_linear"] == [] and trained.metrics["train"]["best_step"] == 0
+    assert trained.metrics["chosen"]["heads"] == linear[1]["chosen"]["heads"]
+    assert trained.metrics["chosen"]["calibration"] == linear[1]["chosen"]["calibration"]
+    for part in ("eval", "test"):
+        for head, figures in linear[1][part].items():
+            assert trained.metrics[part][head] == pytest.approx(figures, abs=1e-5), (part, head)
+    models = [ProductiveFeedModel.from_pretrained(folder) for folder in (linear[0] / "model", trained.path)]
+    examples = read_examples(feed)
+    np.testing.assert_allclose(*(score_examples(model, examples) for model in models), atol=1e-6)
+
+
+def test_the_best_checkpoint_has_a_lower_log_loss_than_the_linear_model_and_no_lower_f1(hybrid):
+    output_dir, metrics = hybrid
+    loss, f1 = history(output_dir, "eval_log_loss"), history(output_dir, "eval_ema_f1")
+    candidates = [step for step in loss if step and loss[step] < loss[0] and f1[step] >= f1[0]]
+    best = max(candidates, key=f1.get) if candidates else 0
+    assert metrics["train"]["best_step"] == best
+    assert bool(candidates) or metrics["chosen"]["added_to_linear"] == []
+
+
+def test_training_ends_when_the_log_loss_falls_no_more(feed, tmp_path):
+    settings = HYBRID | {"learning_rate": 3.0, "num_train_epochs": 9, "patience": 2}
+    train_feed(feed, tmp_path, encoder=str(encoder_folder()), **settings)
+    losses = list(history(tmp_path, "eval_log_loss").values())
+    assert len(losses) < 10 and int(np.argmin(losses)) == len(losses) - 3
 
 
 def test_the_resolved_config_is_a_config_and_gives_the_same(hybrid, tmp_path):

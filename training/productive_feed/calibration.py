@@ -4,7 +4,8 @@
 
 Guo et al., "On calibration of modern neural networks", ICML 2017, arXiv 1706.04599, fit T alone; Platt 1999 fits b too.
 Weighted classes and balanced batches shift the logits, so b is fitted as well, and goes into the bias of the head. Both
-are drawn to T = 1, b = 0 as by some examples of each, so that a small validation part does not bend them far.
+are drawn to T = 1, b = 0, or to a calibration that was there before, as by some examples of each, so that a small
+validation part does not bend them far.
 """
 
 from dataclasses import dataclass
@@ -29,12 +30,16 @@ class Calibration:
         return sigmoid(np.asarray(logits, dtype=np.float64) / self.temperature + self.shift)
 
 
-def fit_calibration(logits, labels):
+def fit_calibration(logits, labels, before=None):
     """Returns the `Calibration` that makes labels most likely, held to T = 1 and b = 0; that itself for no labels.
 
     Args:
         logits (float (n,)). labels (float (n,)): from 0 to 1; NaN for none.
+        before (`Calibration`, *optional*): what it is held to instead.
     """
+    if before is not None:
+        more = fit_calibration(np.asarray(logits) / before.temperature + before.shift, labels)
+        return Calibration(before.temperature * more.temperature, before.shift / more.temperature + more.shift)
     logits, labels = np.asarray(logits, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     said = ~np.isnan(labels)
     logits, labels = logits[said], labels[said]

@@ -35,6 +35,13 @@ class FeedModelArguments:
             "trained, with activity; auto: linear, then hybrid where there are enough labels, and the better is kept."
         },
     )
+    linear_start: bool = field(
+        default=True,
+        metadata={
+            "help": "Base and hybrid begin as the linear model and learn what to add to it, kept only where validation "
+            "is clearly better for it; else their heads begin with chance."
+        },
+    )
     encoder: str = field(
         default="BAAI/bge-m3",
         metadata={"help": f"Text encoder: {', '.join(ENCODERS)}, a folder, a Hub repository, or package:<module>."},
@@ -47,6 +54,7 @@ class FeedModelArguments:
         default=None, metadata={"help": "Read what was done before; by default all but the base model do."}
     )
     event_size: int = field(default=384, metadata={"help": "Width of an event."})
+    activity_fusion: str = field(default="film", metadata={"help": "How activity meets the text: film."})
     activity_hidden_size: int = field(default=128, metadata={"help": "Width of what is made of the events."})
     max_events: int = field(default=128, metadata={"help": "Newest events that are read."})
     event_window_hours: float = field(default=6.0, metadata={"help": "How far back events are read."})
@@ -56,12 +64,17 @@ class FeedModelArguments:
     interest_dropout: float = field(default=0.1, metadata={"help": "Dropout in the interest head."})
     productive_dropout: float = field(default=0.1, metadata={"help": "Dropout in the productive head."})
     activity_dropout: float = field(default=0.1, metadata={"help": "Dropout in the pooling of activity."})
+    vector_dropout: float = field(default=0.0, metadata={"help": "Dropout of the vectors of texts and events."})
     interest_loss_weight: float = field(default=1.0, metadata={"help": "Weight of the interest loss."})
     productive_loss_weight: float = field(default=1.0, metadata={"help": "Weight of the productive loss."})
     interest_label_smoothing: float = field(default=0.0, metadata={"help": "Label smoothing of interest."})
     productive_label_smoothing: float = field(default=0.0, metadata={"help": "Label smoothing of productive."})
     balance_classes: bool = field(
-        default=True, metadata={"help": "Weigh yes and no of a head alike in the loss; calibration undoes the shift."}
+        default=True,
+        metadata={
+            "help": "Weigh yes and no of a head alike in the loss; calibration undoes the shift. Not with "
+            "linear_start, where the first logits know how rare a yes is."
+        },
     )
     use_lora: bool = field(
         default=True, metadata={"help": "Train low-rank adapters of the encoder; else it is frozen."}
@@ -77,6 +90,12 @@ class FeedModelArguments:
 
     def __post_init__(self):
         _expect("model", self.model, MODELS)
+        if self.activity_fusion != "film":
+            raise ValueError(
+                f"Expected activity_fusion film, got {self.activity_fusion!r}: training and scoring keep one vector a "
+                "text, and a token of activity in the text leaves none to keep. Leave --activity_fusion out; a model "
+                "with such tokens is made by ProductiveFeedModel.from_encoder and trained by your own loop."
+            )
         self.encoder = ENCODERS.get(self.encoder, self.encoder)
         self.text_prefix = PREFIXES.get(self.encoder) if self.text_prefix is None else self.text_prefix
 
@@ -87,7 +106,7 @@ class FeedModelArguments:
         return {
             "model": model,
             "use_activity": use_activity,
-            "head": "linear" if model == "linear" else "mlp",
+            "head": "linear" if model == "linear" else "residual" if self.linear_start else "mlp",
             "lora": self.use_lora and model != "linear",
         }
 
@@ -160,6 +179,10 @@ class FeedTrainingArguments(TrainingArguments):
     eval_num_workers: int = field(default=0, metadata={"help": "Processes that load batches of evaluations."})
     ema_alpha: float = field(default=0.6, metadata={"help": "How much the newest F1 counts in the moving average."})
     ema_productive_weight: float = field(default=0.65, metadata={"help": "Weight of productive F1 in it."})
+    patience: int = field(
+        default=0,
+        metadata={"help": "Evaluations without a lower log loss after which training ends; 0: it goes on to the end."},
+    )
     logging_nan_inf_filter: bool = field(default=False, metadata={"help": "Look at the loss of every step."})
 
     def __post_init__(self):

@@ -20,13 +20,17 @@ class FeedInputs:
         text_vectors (float32 (V, H), *optional*): of the videos; not where the encoder is trained.
         tokens (list of V lists of `int`, *optional*): of the videos' texts, in place of vectors.
         padding_id (`int`): of the tokens.
+
+    Attributes:
+        offsets (float32 (n, 2) or None): what is added to logits in training and evaluation, see feed_residual.py.
     """
 
     def __init__(self, examples, features, text_vectors=None, tokens=None, padding_id=0):
         self.examples, self.features = examples, features
         self.text_vectors, self.tokens, self.padding_id = text_vectors, tokens, padding_id
+        self.offsets = None
         videos = examples.videos.take(examples.video_row)
-        self.numbers = features.numbers(videos, examples.moments).numpy()
+        self.numbers = features.numbers(videos, examples.moments, examples.past).numpy()
         if features.config.use_activity:
             window = examples.window
             self.encode_events()
@@ -64,6 +68,8 @@ class FeedInputs:
             arrays["event_categories"] = self.event_categories[rows][:, :width]
         if labels:
             arrays["labels"] = self.examples.labels[rows]
+            if self.offsets is not None:
+                arrays["offsets"] = self.offsets[rows]
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from traceformers.datasets_scripts.feed.feed_records import HEADS
 from traceformers.modeling.productive_feed.modeling_productive_feed import ProductiveFeedModel
 from traceformers.training.model_files import model_folder
 from traceformers.training.productive_feed.feed_batches import FeedInputs, OrderedBatches
@@ -22,13 +23,13 @@ from traceformers.training.productive_feed.text_vector_cache import cached_vecto
 #: Fields of the config that are arguments of the same name.
 CONFIG_FIELDS = (
     "max_length event_size activity_hidden_size max_events event_window_hours head_hidden_size film_hidden_size "
-    "interest_dropout productive_dropout activity_dropout interest_loss_weight productive_loss_weight "
+    "interest_dropout productive_dropout activity_dropout vector_dropout interest_loss_weight productive_loss_weight "
     "interest_label_smoothing productive_label_smoothing"
 ).split()
 
 
 def build_model(arguments, kind, examples, train, device=None):
-    """Returns a new `ProductiveFeedModel`, its encoder frozen or adapted, its scalers fitted on some examples.
+    """Returns a new `ProductiveFeedModel`, its encoder frozen, its scalers fitted on some examples.
 
     Args:
         arguments (`FeedModelArguments`).
@@ -54,18 +55,25 @@ def build_model(arguments, kind, examples, train, device=None):
     if is_local:  # a path of this machine says nothing elsewhere
         config.encoder_name = config.encoder_revision = None
     videos = trained.videos.take(trained.video_row)
-    numbers = number_rows(videos, trained.moments, examples.time_zone, config.number_names)
+    numbers = number_rows(videos, trained.moments, examples.time_zone, config.number_names, examples.past)
     fitted = number_scalers(numbers, config.number_names) | {"base_rates": base_rates(trained.labels)}
     if kind["use_activity"]:
         fitted |= event_scalers(trained.window)
-    if arguments.balance_classes and kind["head"] != "linear":
+    if arguments.balance_classes and kind["head"] == "mlp":
         fitted["class_weights"] = class_weights(trained.labels)
     for field, value in fitted.items():
         setattr(config, field, value)
     model.encoder.requires_grad_(False)
+    return model.to(device or "cpu")
+
+
+def prepare_training(model, arguments, kind):
+    """Adds the adapter that the arguments ask for; a linear part that was fitted is not trained any more."""
     if kind["lora"]:
         model.add_lora(arguments.lora_rank, arguments.lora_alpha, arguments.lora_target, arguments.lora_dropout)
-    return model.to(device or "cpu")
+    if kind["head"] == "residual":
+        for head in HEADS:
+            getattr(model, f"{head}_head").requires_grad_(False)
 
 
 def inputs_of(model, examples, store=None, trains_encoder=False, progress=False):
@@ -77,6 +85,11 @@ def inputs_of(model, examples, store=None, trains_encoder=False, progress=False)
         trains_encoder (`bool`): give tokens, not vectors.
         progress (`bool`): show progress bars.
     """
+    if model.config.activity_fusion == "token" and not trains_encoder:
+        raise ValueError(
+            "Expected a model with activity_fusion film, got 'token': it reads text and activity together, and has no "
+            "vector of a text that could be kept. Call it with input_ids yourself, or train one with film."
+        )
     store = None if trains_encoder else store
     key = None if store is None else model.encoder_key()
     events = EventEncoder(model.encode_texts, store, key, "events" if progress else None)

@@ -22,14 +22,20 @@ from traceformers.model_cards.productive_feed_card import write_feed_card
 from traceformers.training.checkpoints import last_complete_checkpoint
 from traceformers.training.hardware import describe_hardware
 from traceformers.training.hub_folder import push_folder
-from traceformers.training.productive_feed.calibration import fit_calibration
+from traceformers.training.productive_feed.calibration import Calibration, fit_calibration
 from traceformers.training.productive_feed.feed_arguments import parse_feed
 from traceformers.training.productive_feed.feed_batches import BalancedBatches, OrderedBatches
 from traceformers.training.productive_feed.feed_evaluation import feed_figures
 from traceformers.training.productive_feed.feed_examples import label_counts, read_examples
-from traceformers.training.productive_feed.feed_model import build_model, calibrated, inputs_of
+from traceformers.training.productive_feed.feed_model import build_model, calibrated, inputs_of, prepare_training
 from traceformers.training.productive_feed.feed_pictures import save_pictures
 from traceformers.training.productive_feed.feed_promotion import compare
+from traceformers.training.productive_feed.feed_residual import (
+    better_heads,
+    forget_residual,
+    honest_offsets,
+    log_losses,
+)
 from traceformers.training.productive_feed.feed_split import PARTS, folds, split_by_time
 from traceformers.training.productive_feed.feed_trainer import FeedTrainer, model_logits
 from traceformers.training.productive_feed.label_needs import ENOUGH_FOR_GRADIENTS, advice, refuse_too_few
@@ -225,27 +231,66 @@ def fit(name, model_arguments, data_arguments, arguments, data, split, output_di
     progress = PartialState().is_main_process and not a.disable_tqdm
     set_seed(a.seed)
     model = build_model(model_arguments, kind, examples, split.train, a.device)
-    with PartialState().main_process_first():  # the others find what it wrote
-        inputs = inputs_of(model, examples, data.store, trains_encoder=kind["lora"], progress=progress)
-    trainer, about = None, {}
-    everything = OrderedBatches(inputs, np.arange(len(examples)))
-    if kind["head"] == "linear":
+    trainer, about, offsets, found = None, {}, None, [Calibration(), Calibration()]
+    if kind["head"] != "mlp" or not kind["lora"]:
+        with PartialState().main_process_first():  # the others find what it wrote
+            inputs = inputs_of(model, examples, data.store, progress=progress)
+    if kind["head"] != "mlp":
         rows = split.train, split.validation
         about["heads"], judged, found = fit_linear(model, inputs, *rows, model_arguments.linear_c)
-        logits, _ = model_logits(model, everything, 512, a.device)
+        calibrate(model, found)
+    if kind["head"] == "linear":
+        logits, _ = model_logits(model, OrderedBatches(inputs, np.arange(len(examples))), 512, a.device)
     else:
+        if kind["head"] == "residual":
+            offsets = honest_offsets(model, inputs, split.train, about["heads"], judged)
+        prepare_training(model, model_arguments, kind)
+        model.to(a.device)
+        if kind["lora"]:
+            inputs = inputs_of(model, examples, trains_encoder=True, progress=progress)
+        inputs.offsets = offsets
         set_seed(a.seed)  # the same whether vectors were computed now or before
         trainer, about["train"] = train(model, inputs, split, data_arguments, a, output_dir)
+        everything = OrderedBatches(inputs, np.arange(len(examples)))
+        if offsets is not None:
+            about["added_to_linear"] = guard(trainer, everything, judged, split.validation)
         judged, _ = trainer.logits(everything)
-        logits = judged
-        rows = split.validation
-        found = [fit_calibration(judged[rows, i], examples.labels[rows, i]) for i in range(len(HEADS))]
-    model.config.temperatures = [each.temperature for each in found]
-    model.config.calibration_biases = [each.shift for each in found]
+        logits = judged if offsets is None else judged - offsets
+        if offsets is None or about["added_to_linear"]:
+            rows = split.validation
+            for i, head in enumerate(HEADS):
+                if offsets is None or head in about["added_to_linear"]:
+                    found[i] = fit_calibration(judged[rows, i], examples.labels[rows, i], found[i])
+            calibrate(model, found)
     about["calibration"] = {
         head: {"temperature": each.temperature, "shift": each.shift} for head, each in zip(HEADS, found, strict=True)
     }
     return Fitted(name, model, inputs, calibrated(model, judged), calibrated(model, logits), about, trainer)
+
+
+def calibrate(model, found):
+    """Has a model give the probabilities of a `Calibration` for each head."""
+    model.config.temperatures = [each.temperature for each in found]
+    model.config.calibration_biases = [each.shift for each in found]
+
+
+def guard(trainer, everything, linear_logits, rows):
+    """Returns the heads that stay with what was added to the linear model; others are made linear again.
+
+    Args:
+        trainer (`FeedTrainer`): after training. everything (`OrderedBatches`): of all examples.
+        linear_logits (float64 (n, 2)): of the linear model without `rows`. rows (int array): of validation.
+    """
+    model, labels = trainer.model, everything.labels[rows]
+    losses, of_linear = (
+        log_losses(labels, calibrated(model, logits[rows])) for logits in (trainer.logits(everything)[0], linear_logits)
+    )
+    productive = trainer.args.ema_productive_weight
+    kept = better_heads(losses, of_linear, (1 - productive, productive), together=model.has_lora)
+    if trainer.args.load_best_model_at_end and trainer.state.best_model_checkpoint is None:
+        kept = []
+    forget_residual(model, [head for head in HEADS if head not in kept])
+    return kept
 
 
 def train(model, inputs, split, data_arguments, arguments, output_dir=None):
@@ -270,7 +315,7 @@ def train(model, inputs, split, data_arguments, arguments, output_dir=None):
         "loss": result.training_loss,
         "steps": trainer.state.global_step,
         "epochs": trainer.state.epoch,
-        "best_step": trainer.state.best_global_step,
+        "best_step": trainer.state.best_global_step or (0 if trainer.is_residual else None),
         "resumed_from": resume and Path(resume).name,
     }
 

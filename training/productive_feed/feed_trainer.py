@@ -11,14 +11,18 @@ from torch.utils.data import DataLoader, SequentialSampler
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_utils import speed_metrics
 
+from traceformers.modeling.productive_feed.feed_heads import feed_loss
 from traceformers.training.epoch_batches import batch_as_it_is
 from traceformers.training.productive_feed.calibration import sigmoid
 from traceformers.training.productive_feed.feed_evaluation import feed_figures
+from traceformers.training.productive_feed.feed_residual import adjusted_logits
 from traceformers.training.productive_feed.weighted_f1_ema import combined_f1, next_ema
 
 #: Weights of a checkpoint: only what is trained. With LoRA, the vectors of the events of the epoch are beside them.
 TRAINED, EVENTS = "trained.safetensors", "event_vectors.safetensors"
 CHOSEN_BY = "eval_ema_f1"
+#: Figure of validation that guards the linear model, and ends a training that does not lower it any more.
+GUARD = "eval_log_loss"
 
 
 class FeedTrainer(Trainer):
@@ -30,6 +34,8 @@ class FeedTrainer(Trainer):
     - Evaluation gives average precision, Brier and F1 of both heads, and a moving average of F1 that chooses the best
       checkpoint. What it was before is read in the log of the run, so a resumed run smooths on.
     - A checkpoint holds what is trained, not the frozen encoder of gigabytes.
+    - A model that begins as the linear one is judged before its first step: a checkpoint can only be the best one with
+      a lower log loss on validation and no lower F1 than it had then. Without any, no checkpoint is the best.
     - Where the encoder is trained, the vectors of the events are made anew at each epoch and each evaluation: when the
       model is used, the encoder that it has then will make them.
 
@@ -45,6 +51,8 @@ class FeedTrainer(Trainer):
             )
         self.trains_events = getattr(self.model, "has_lora", False) and self.model.config.use_activity
         self._events_of_step = None
+        self.is_residual = self.model.config.head == "residual"
+        self.add_callback(Guard(self))
         if self.trains_events:
             self.add_callback(FreshEvents(self))
 
@@ -57,8 +65,26 @@ class FeedTrainer(Trainer):
     def floating_point_ops(self, inputs):
         return 0
 
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        inputs = dict(inputs)
+        labels, offsets = inputs.pop("labels"), inputs.pop("offsets", None)
+        output = model(**inputs)
+        config = self.accelerator.unwrap_model(self.model).config
+        loss = feed_loss(config, adjusted_logits(config, output.logits, offsets), labels)
+        return (loss, output) if return_outputs else loss
+
+    def _determine_best_metric(self, metrics, trial):
+        first = next((entry for entry in self.state.log_history if entry["step"] == 0 and GUARD in entry), None)
+        if self.is_residual and first is not None:
+            is_candidate = metrics[GUARD] < first[GUARD] and metrics[CHOSEN_BY] >= first[CHOSEN_BY]
+        else:
+            is_candidate = True
+        return is_candidate and super()._determine_best_metric(metrics, trial)
+
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
-        """Returns `eval_loss`, `eval_ema_f1`, `eval_f1`, and `eval_<head>_<figure>` of `feed_figures`.
+        """Returns `eval_loss`, `eval_log_loss` and `eval_f1` (of both heads, weighted), `eval_ema_f1` and the heads'.
+
+        `eval_<head>_<figure>` is a figure of `feed_figures`.
 
         Args:
             eval_dataset (`OrderedBatches`, *optional*): the trainer's own by default.
@@ -68,11 +94,16 @@ class FeedTrainer(Trainer):
         dataset = self.eval_dataset if eval_dataset is None else eval_dataset
         started = time.time()
         logits, loss = self.logits(dataset)
-        figures = feed_figures(dataset.labels, sigmoid(logits))
-        f1 = combined_f1(*(each.get("f1") for each in figures.values()), self.args.ema_productive_weight)
+        config = self.accelerator.unwrap_model(self.model).config
+        figures = feed_figures(dataset.labels, sigmoid(adjusted_logits(config, torch.from_numpy(logits)).numpy()))
+        f1, log_loss = (
+            combined_f1(*(each.get(name) for each in figures.values()), self.args.ema_productive_weight)
+            for name in ("f1", "log_loss")
+        )
         f1 = 0.0 if np.isnan(f1) else f1
         before = [entry[CHOSEN_BY] for entry in self.state.log_history if CHOSEN_BY in entry]
         metrics = {"loss": loss, "f1": f1, "ema_f1": next_ema(f1, before[-1] if before else None, self.args.ema_alpha)}
+        metrics |= {} if np.isnan(log_loss) else {"log_loss": log_loss}
         for head, each in figures.items():
             shown = ("average_precision", "brier", "f1", "precision", "recall")
             metrics |= {f"{head}_{name}": each[name] for name in shown if each.get(name) is not None}
@@ -83,7 +114,7 @@ class FeedTrainer(Trainer):
         return metrics
 
     def logits(self, dataset):
-        """Returns (logits float32 (n, 2), mean loss) of an `OrderedBatches`; every rank computes all."""
+        """Returns (logits float32 (n, 2), mean loss) of an `OrderedBatches`, see `model_logits`; every rank has all."""
         model = self.accelerator.unwrap_model(self.model)
         inputs, kept = dataset.inputs, None
         if self.trains_events:
@@ -130,8 +161,29 @@ class FreshEvents(TrainerCallback):
         self.trainer._events_of_step = None
 
 
+class Guard(TrainerCallback):
+    """Judges a model that begins as the linear one before its first step, and ends a training that gains no more."""
+
+    def __init__(self, trainer):
+        self.trainer = trainer
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """See the class."""
+        if self.trainer.is_residual and state.global_step == 0:
+            self.trainer.evaluate()
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        """See the class. What counts is in the log, so a resumed run ends where it would have."""
+        losses = [entry[GUARD] for entry in state.log_history if GUARD in entry]
+        if args.patience and len(losses) > args.patience and np.argmin(losses) < len(losses) - args.patience:
+            control.should_training_stop = True
+
+
 def model_logits(model, dataset, batch_size=32, device=None, workers=0):
-    """Returns (logits float32 (n, 2), mean loss) of an `OrderedBatches` without dropout; the model's mode stays."""
+    """Returns (logits float32 (n, 2), mean loss) of an `OrderedBatches` without dropout; the model's mode stays.
+
+    Where its inputs have offsets, these are in the logits.
+    """
     device = device or next(model.parameters()).device
     was_training = model.training
     model.eval()
@@ -140,9 +192,12 @@ def model_logits(model, dataset, batch_size=32, device=None, workers=0):
     try:
         with torch.inference_mode():
             for batch in loader:
-                output = model(**{name: tensor.to(device) for name, tensor in batch.items()})
-                found.append(output.logits.float().cpu().numpy())
-                losses.append((float(output.loss), len(found[-1])))
+                batch = {name: tensor.to(device) for name, tensor in batch.items()}
+                labels, offsets = batch.pop("labels"), batch.pop("offsets", None)
+                logits = model(**batch).logits.float()
+                loss = feed_loss(model.config, adjusted_logits(model.config, logits, offsets), labels)
+                found.append((logits if offsets is None else logits + offsets).cpu().numpy())
+                losses.append((float(loss), len(found[-1])))
     finally:
         model.train(was_training)
     loss = sum(loss * count for loss, count in losses) / max(1, sum(count for _, count in losses))

@@ -36,6 +36,7 @@ def test_an_encoder_of_ones_own_is_not_called_by_the_name_of_the_default():
         ("max_events", 2.5),
         ("activity_hidden_size", True),
         ("interest_dropout", 1.0),
+        ("vector_dropout", 1.0),
         ("productive_dropout", -0.1),
         ("interest_loss_weight", -1),
         ("productive_loss_weight", float("nan")),
@@ -69,7 +70,11 @@ def test_a_wrong_value_is_refused_by_name(field, value):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"activity_fusion": "token", "pooling": "encoder"}, {"activity_fusion": "token", "head": "linear"}],
+    [
+        {"activity_fusion": "token", "pooling": "encoder"},
+        {"activity_fusion": "token", "head": "linear"},
+        {"activity_fusion": "token", "head": "residual"},
+    ],
 )
 def test_choices_that_do_not_go_together_are_refused(settings):
     with pytest.raises(ValueError, match="activity_fusion"):

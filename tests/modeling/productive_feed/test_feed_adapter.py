@@ -42,7 +42,9 @@ def base_on_the_hub(tmp_path, name):
     return repository, HfApi().model_info(repository).sha
 
 
-@pytest.mark.parametrize("settings", [{}, {"head": "linear"}, {"activity_fusion": "token"}, {"use_activity": False}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"head": "linear"}, {"head": "residual"}, {"activity_fusion": "token"}, {"use_activity": False}]
+)
 def test_an_adapted_model_scores_the_same_to_the_bit_after_saving(tmp_path, settings):
     model = adapted(**settings)
     inputs = tiny_inputs(model)

@@ -26,10 +26,12 @@ KINDS = [
     ("bert", {}),
     ("bert", {"pooling": "cls"}),
     ("bert", {"head": "linear"}),
+    ("bert", {"head": "residual"}),
     ("bert", {"activity_fusion": "token"}),
     ("bert", {"use_activity": False}),
     ("ngram", {}),
     ("ngram", {"head": "linear"}),
+    ("ngram", {"head": "residual"}),
 ]
 WITH_ACTIVITY = [(kind, settings) for kind, settings in KINDS if settings.get("use_activity", True)]
 of_all_kinds = pytest.mark.parametrize(("kind", "settings"), KINDS, ids=str)
@@ -290,6 +292,13 @@ def test_a_model_of_the_text_alone_has_no_film():
     assert logits(model, text_vectors=model.encode_text(TITLES)).shape == (3, 2)
 
 
+@pytest.mark.parametrize("head", ["linear", "residual"])
+def test_linear_heads_of_the_text_alone_read_the_text_alone(head):
+    model = tiny_feed_model(use_activity=False, number_names=[], head=head)
+    assert model.interest_head.in_features == model.config.text_size
+    assert logits(model, text_vectors=model.encode_text(TITLES)).shape == (3, 2)
+
+
 @pytest.mark.parametrize(("hour", "other"), [(0.0, 24.0)])
 def test_midnight_is_one_time(hour, other):
     model = tiny_feed_model()
@@ -316,6 +325,33 @@ def test_at_first_the_model_is_that_of_the_text_alone(kind):
     close(logits(model, **inputs), of_text)
     others = {**inputs, **tiny_events(model, 3, seed=1), "numbers": tiny_numbers(model, seed=1)}
     assert torch.equal(logits(model, **others), logits(model, **inputs))
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+@pytest.mark.parametrize("use_activity", [True, False])
+def test_a_residual_that_is_zero_adds_nothing_to_the_linear_heads(kind, use_activity):
+    linear = tiny_feed_model(kind, head="linear", use_activity=use_activity)
+    model = new_feed_model(kind, head="residual", use_activity=use_activity)
+    model.load_state_dict(linear.state_dict(), strict=False)
+    inputs = tiny_inputs(model)
+    assert torch.equal(logits(model, **inputs), logits(linear, **inputs))
+    model.train()  # what starts at zero is zero under any dropout
+    assert kind == "bert" or torch.equal(logits(model, **inputs), logits(linear, **inputs))
+    with torch.no_grad():
+        model.productive_residual.out.bias.fill_(0.5)
+    moved = logits(model.eval(), **inputs) - logits(linear, **inputs)
+    close(moved, torch.tensor([[0.0, 0.5]]).expand(3, 2))
+
+
+def test_dropped_vectors_reach_all_but_the_linear_heads():
+    rates = {"interest_dropout": 0.0, "productive_dropout": 0.0, "activity_dropout": 0.0, "vector_dropout": 0.5}
+    for head, moves in (("linear", False), ("residual", True), ("mlp", True)):
+        model = tiny_feed_model("ngram", head=head, **rates)
+        inputs = tiny_inputs(model)
+        expected = logits(model, **inputs)
+        model.train()
+        model.encoder.eval()
+        assert (not torch.equal(logits(model, **inputs), expected)) == moves, head
 
 
 @of_all_kinds
