@@ -77,8 +77,7 @@ def sources_of(feed, only=None, paths=(), again=False):
     settings = feed.settings
 
     def privacy():
-        rules = [{"pattern": pattern, "action": "drop"} for pattern in settings.privacy.drop]
-        return PrivacyFilter([*rules, *({"pattern": each, "action": "redact"} for each in settings.privacy.redact)])
+        return PrivacyFilter.from_patterns(settings.privacy.drop, settings.privacy.redact)
 
     asked = known if not only else {name: known[name] for name in known if name in only}
     return [

@@ -5,6 +5,7 @@ scored. Training is done in a process of its own, so that not even a crash of th
 """
 
 import base64
+import http.client
 import json
 import logging
 import subprocess
@@ -157,5 +158,5 @@ def tell_site(site, feed_id, password=""):
             return "the site was told"
     except urllib.error.HTTPError as error:
         return f"the site did not take the news ({error.code}); it looks by itself"
-    except OSError:
-        return None  # no site runs: it will see the feed when it starts
+    except (OSError, http.client.HTTPException):
+        return None  # no site runs, or something else at its port: it will see the feed when it starts

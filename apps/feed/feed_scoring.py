@@ -19,6 +19,7 @@ from traceformers.datasets_scripts.feed.feed_records import FeedRow
 from traceformers.training.productive_feed.activity_window import ActivityEvents
 
 MS_A_HOUR = 3_600_000
+UNUSED_MS = 30 * 24 * MS_A_HOUR  # text vectors of an encoder that no feed was scored with for so long are deleted
 MS_MOST_EVENT = 24 * MS_A_HOUR  # events that began before the window and reach into it are at most so long
 
 
@@ -85,6 +86,8 @@ class FeedScorer:
             started = time.perf_counter()
             feed_id = feed.database.save_feed(scored.rows, run, scored.model, scored.context)
             feed.database.prune_feeds(feed.settings.scoring.feeds_kept)
+            if self._loaded is not None:
+                feed.database.prune_text_vectors({self._loaded.key, self._loaded.joint_key}, now_ms(), UNUSED_MS)
             seconds = scored.seconds | {"write": time.perf_counter() - started}
             counts = {"videos": len(scored.rows), "feed_id": feed_id, "model": scored.model, "seconds": seconds}
             feed.database.finish_run(run, "ok", counts=counts | {"histogram": scored.context["histogram"]})

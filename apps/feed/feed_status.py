@@ -15,6 +15,7 @@ from traceformers.apps.feed.training_need import label_numbers, training_need
 from traceformers.datasets_scripts.feed.feed_records import HEADS
 
 MONTHS = 6
+COUNTED = ("videos", "events", "watches", "subscriptions")
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def feed_status(feed, limit=10):
             if (until := database.state(name, "retry_after")) is not None
         },
         drift={"scores": score_drift(database), "labels": label_balance(database.feedback_table(), feed.settings.zone)},
-        counts=record_counts(database),
+        counts={name: count for name, count in database.record_counts().items() if name in COUNTED},
     )
 
 
@@ -134,18 +135,6 @@ def quotas(feed):
     spent = feed.database.quota("youtube", day)
     used = spent or feed.secrets.youtube_api_key or feed.secrets.youtube_client_id
     return {"youtube": {"spent": spent, "limit": feed.settings.youtube.daily_units, "day": day}} if used else {}
-
-
-def record_counts(database):
-    """Returns how many records of each kind there are."""
-    if hasattr(database, "record_counts"):
-        return database.record_counts()
-    return {
-        "videos": len(database.video_table()),
-        "events": len(database.event_table()),
-        "watches": len(database.watch_table()),
-        "subscriptions": len(database.subscriptions()),
-    }
 
 
 def status_lines(status, zone):

@@ -37,7 +37,13 @@ class ScoringModel:
         self.name, self.progress = name, progress
         self.device = torch_device(device)
         with quiet():
-            self.model = ProductiveFeedModel.from_pretrained(folder).to(self.device).eval()
+            model, report = ProductiveFeedModel.from_pretrained(folder, output_loading_info=True)
+        if missing := sorted(report["missing_keys"]):  # they would be random, and every score with them
+            raise ValueError(
+                f"Expected all weights of the model in {folder}, {len(missing)} are missing, {missing[0]} for one. "
+                "Run `traceformers feed rollback`, or train again."
+            )
+        self.model = model.to(self.device).eval()
         self.key = vectors_key(self.model, with_adapter=False)
         self.joint_key = vectors_key(self.model, with_adapter=True) if self.model.has_lora else self.key
         self._features = {}
@@ -251,12 +257,14 @@ class VideoVectors:
 
 
 def field_hashes(videos):
-    """Returns (titles, channels, descriptions: lists of N `str`), and what each video's text is known by, N `str`.
+    """Returns (lists of N `str`, the columns of `VIDEO_TEXT`), and what each video's text is known by, N `str`.
 
     Args:
         videos (`pa.Table`).
     """
-    fields = [[text or "" for text in videos[name].to_pylist()] for name in ("title", "channel", "description")]
+    from traceformers.training.productive_feed.feed_features import VIDEO_TEXT
+
+    fields = [[text or "" for text in videos[name].to_pylist()] for name in VIDEO_TEXT]
     layout = hashlib.sha256(Path(feed_texts.__file__).read_bytes()).hexdigest()[:8]  # of how a text is put together
     return fields, [fields_hash(layout, *row) for row in zip(*fields, strict=True)]
 

@@ -71,7 +71,7 @@ class ProductiveFeedConfig(PreTrainedConfig):
             be cached; "token": as one more token in the encoder, which then has to read every text anew.
         event_size (int, 384): width of an event. activity_hidden_size (int, 128): of what is made of them.
         activity_layers (int, 2), activity_heads (int, 4), activity_queries (int, 4), activity_dropout (float, 0.1).
-        activity_half_life_minutes (float, 60): for the "linear" head, after which an event counts half.
+        activity_half_life_minutes (float, 20): for the "linear" head, after which an event counts half.
         max_events (int, 128): newest events that are read. event_window_hours (float, 6): how far back.
         categories (list of str): names of categories that have a vector; see `category_index`.
         number_names (list of str): the inputs `numbers`, in their order.
@@ -121,7 +121,7 @@ class ProductiveFeedConfig(PreTrainedConfig):
     activity_queries: int = 4
     activity_dropout: float | int = 0.1
     vector_dropout: float | int = 0.0
-    activity_half_life_minutes: float | int = 60.0
+    activity_half_life_minutes: float | int = 20.0
     max_events: int = 128
     event_window_hours: float | int = 6.0
     categories: list | tuple = ()

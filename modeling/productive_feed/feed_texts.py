@@ -29,14 +29,16 @@ def plain_text(text: str | None) -> str:
     return _NO_TEXT.sub(" ", text).strip()
 
 
-def video_text(title: str | None, channel: str | None = "", description: str | None = "") -> str:
-    """Return what is encoded of a video; fields that are empty leave no line.
+def video_text(
+    title: str | None, channel: str | None = "", description: str | None = "", category: str | None = ""
+) -> str:
+    """Return what is encoded of a video, its category first; fields that are empty leave no line.
 
     Example:
-        >>> video_text("Sorting networks", "Some Channel", "More: https://example.org")
-        'Sorting networks\\nSome Channel\\nMore:'
+        >>> video_text("Sorting networks", "Some Channel", "More: https://example.org", "Education")
+        'Education\\nSorting networks\\nSome Channel\\nMore:'
     """
-    return SEPARATOR.join(filter(None, map(plain_text, (title, channel, description))))
+    return SEPARATOR.join(filter(None, map(plain_text, (category, title, channel, description))))
 
 
 def site_of(url: str | None) -> str:
@@ -53,10 +55,13 @@ def site_of(url: str | None) -> str:
 
 
 def event_text(category: str | None, app: str | None = "", title: str | None = "", url: str | None = None) -> str:
-    """Return what is encoded of an activity event: "category | app | title | site".
+    """Return what is encoded of an activity event: "title | site", and the app where there is no title.
+
+    The category and the app say little of the topic and would make all events alike; the model reads the category as a
+    number of its own.
 
     Example:
-        >>> event_text("Work > Programming", "code", "feed.py", None)
-        'Work > Programming | code | feed.py'
+        >>> event_text("Work > Programming", "code", "feed.py", "https://example.org/feed")
+        'feed.py | example.org'
     """
-    return " | ".join(filter(None, [*map(plain_text, (category, app, title)), site_of(url)]))
+    return " | ".join(filter(None, [plain_text(title) or plain_text(app), site_of(url)]))

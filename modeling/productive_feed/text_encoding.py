@@ -55,15 +55,18 @@ class TextEncoding:
             limits.append(positions - first - (self.config.activity_fusion == "token"))
         return min(limits)
 
-    def encode_text(self, titles, channels=None, descriptions=None, batch_size: int = 32) -> torch.Tensor:
+    def encode_text(
+        self, titles, channels=None, descriptions=None, categories=None, batch_size: int = 32
+    ) -> torch.Tensor:
         """Return the vectors (B, H) of videos, float32 on the CPU; see `video_text` for what is read.
 
         Arguments:
-            titles, channels, descriptions: lists of B `str`; channels and descriptions may be left out.
+            titles, channels, descriptions, categories: lists of B `str`; all but the titles may be left out.
             batch_size: texts that are encoded at once.
         """
         nothing = [""] * len(titles)
-        fields = (titles, nothing if channels is None else channels, nothing if descriptions is None else descriptions)
+        given = (channels, descriptions, categories)
+        fields = (titles, *(nothing if field is None else field for field in given))
         return self.encode_texts([video_text(*row) for row in zip(*fields, strict=True)], batch_size)
 
     @torch.no_grad()

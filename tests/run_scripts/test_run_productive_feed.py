@@ -207,6 +207,18 @@ def test_lora_trains_is_saved_as_an_adapter_and_scores_the_same(feed, tmp_path):
     assert brier == pytest.approx(trained.metrics["test"]["interest"]["brier"], rel=1e-3)
 
 
+def test_an_adapter_that_gains_nothing_leaves_the_linear_model(feed, tmp_path):
+    encoder = tiny_teacher(tmp_path / "encoder")
+    wild = {"use_lora": True, "lora_rank": 2, "learning_rate": 3.0, "num_train_epochs": 1}
+    hybrid = train_feed(feed, tmp_path / "hybrid", encoder=encoder, **HYBRID | wild)
+    linear = train_feed(feed, tmp_path / "linear", encoder=encoder, model="linear", **QUIET)
+    assert hybrid.metrics["chosen"]["added_to_linear"] == []
+    examples = read_examples(feed)
+    models = [ProductiveFeedModel.from_pretrained(trained.path) for trained in (linear, hybrid)]
+    assert models[1].has_lora
+    np.testing.assert_allclose(*(score_examples(model, examples) for model in models), atol=1e-5)
+
+
 def test_the_base_model_reads_no_activity(feed, tmp_path):
     trained = train_feed(
         feed, tmp_path, encoder=str(encoder_folder()), **HYBRID | {"model": "base", "num_train_epochs": 1}

@@ -31,20 +31,22 @@ __all__ = [
 ]
 
 
+#: The columns that are read of a video, in the order of the arguments of `video_text`.
+VIDEO_TEXT = ("title", "channel", "description", "category")
+
+
 def columns_of(videos):
-    """Returns {"video_id", "title", "channel", "description": lists; "duration", "published_at": float64, NaN unknown}.
+    """Returns {"video_id", and those of `VIDEO_TEXT`: lists; "duration", "published_at": float64, NaN unknown}.
 
     Args:
         videos (`pa.Table` with the columns of `Video`, or sequence of `Video`).
     """
     if isinstance(videos, pa.Table):
-        table = {name: videos[name].to_pylist() for name in ("video_id", "title", "channel", "description")}
+        table = {name: videos[name].to_pylist() for name in ("video_id", *VIDEO_TEXT)}
         numbers = {name: videos[name].to_pylist() for name in ("duration", "published_at")}
     else:
         videos = list(videos)
-        table = {
-            name: [getattr(video, name) for video in videos] for name in ("video_id", "title", "channel", "description")
-        }
+        table = {name: [getattr(video, name) for video in videos] for name in ("video_id", *VIDEO_TEXT)}
         numbers = {name: [getattr(video, name) for video in videos] for name in ("duration", "published_at")}
     texts = {name: [value or "" for value in values] for name, values in table.items()}
     return texts | {name: np.array(values, dtype=np.float64) for name, values in numbers.items()}
@@ -53,7 +55,7 @@ def columns_of(videos):
 def video_texts(videos):
     """Returns what the encoder reads of each video, list of `str`; see `video_text`."""
     columns = columns_of(videos)
-    return [video_text(*row) for row in zip(columns["title"], columns["channel"], columns["description"], strict=True)]
+    return [video_text(*row) for row in zip(*(columns[name] for name in VIDEO_TEXT), strict=True)]
 
 
 def number_rows(videos, moments, time_zone, names, past=None):

@@ -4,8 +4,9 @@ Writers take turns: SQLite by BEGIN IMMEDIATE and a busy timeout, PostgreSQL by 
 compare and write without another process in between. Nothing connects when this file is imported.
 """
 
+import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -83,6 +84,9 @@ def _sqlite_engine(url):
             raise FeedDatabaseError(
                 f"Expected to make the folder {path.parent}, got: {error.strerror}. Name another place."
             ) from error
+        with suppress(OSError):  # it is there, or SQLite says what is wrong
+            # For its owner alone, whatever folder it is in; SQLite gives the files beside it the same rights.
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

@@ -11,7 +11,7 @@ whole_tables.py copies.
 """
 
 import sqlite3
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import numpy as np
 from sqlalchemy import delete, func, insert, select
@@ -38,6 +38,7 @@ from traceformers.apps.feed.database.whole_tables import as_video
 from traceformers.datasets_scripts.feed.feed_records import Subscription
 
 _IDS = 5_000  # ids in one statement
+_VECTORS = "text vectors"  # of a state: when each encoder was used last
 #: What `reset` empties; a table that a foreign key names comes after the one that names it.
 RESETS = {
     "feedback": (tables.feedback,),
@@ -218,9 +219,10 @@ class FeedDatabase(LabelQueries, FeedPages, RunRecords):
             keys = [key for key, title in rows if sought in title.casefold()]
         deleted = 0
         for first in range(0, len(keys), _IDS):
-            with self._writing() as connection:
+            with self._erasing() as connection:
                 some = table.c.event_key.in_(keys[first : first + _IDS])
                 deleted += connection.execute(delete(table).where(some)).rowcount
+        self._forget_pages()
         return deleted
 
     def text_vectors(self, encoder_key, video_ids, text_hashes):
@@ -262,20 +264,51 @@ class FeedDatabase(LabelQueries, FeedPages, RunRecords):
                 connection.execute(delete(table).where(table.c.encoder_key == encoder_key, some))
                 connection.execute(insert(table), list(newest.values()))
 
+    def prune_text_vectors(self, used, now, unused_ms):
+        """Returns how many vectors were deleted: those of encoders that were not used for so long.
+
+        Args:
+            used (iterable of `str`): keys of the encoders in use now. now, unused_ms (`int`): ms.
+        """
+        key = tables.text_vectors.c.encoder_key
+        newest, held = select(func.min(key)), []
+        with self._reading() as connection:  # from one key to the next: a look at all rows would take its time
+            while (found := connection.execute(newest).scalar()) is not None:
+                held.append(found)
+                newest = select(func.min(key)).where(key > found)
+        known = self.state(_VECTORS, "used") or {}
+        last = {each: now if each in used else known.get(each, now) for each in held}
+        gone = [each for each in held if last[each] < now - unused_ms]
+        if {each: last[each] for each in held if each not in gone} != known:
+            self.set_state(_VECTORS, "used", {each: last[each] for each in held if each not in gone})
+        deleted = 0
+        for each in gone:
+            with self._writing() as connection:
+                deleted += connection.execute(delete(tables.text_vectors).where(key == each)).rowcount
+        return deleted
+
     def reset(self, what):
         """Deletes for good: "feedback", "events" (activity), "feed" (scored feeds and impressions) or "everything"."""
         if what not in RESETS:
             raise ValueError(f"Expected one of {', '.join(RESETS)}, got {what!r}. Name what is to be deleted.")
-        sqlite = self._engine.dialect.name == "sqlite"
-        with self._writing() as connection:
-            if sqlite:
-                connection.exec_driver_sql("PRAGMA secure_delete=ON")  # the file holds no trace of it either
+        with self._erasing() as connection:
             for table in RESETS[what]:
                 connection.execute(delete(table))
-        if sqlite:
-            # Gives the room back; needs some itself, and nobody else inside. Without it the rows are gone all the same.
+        self._forget_pages("VACUUM")
+
+    @contextmanager
+    def _erasing(self):
+        """Within it what is deleted is overwritten: the file holds no trace of it either."""
+        with self._writing() as connection:
+            if self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA secure_delete=ON")
+            yield connection
+
+    def _forget_pages(self, *statements):
+        """Empties SQLite's log of changes; needs nobody else inside, and without it the rows are gone all the same."""
+        if self._engine.dialect.name == "sqlite":
             with suppress(sqlite3.OperationalError), self._engine.connect() as connection:
-                for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                for statement in (*statements, "PRAGMA wal_checkpoint(TRUNCATE)"):
                     connection.connection.driver_connection.execute(statement)
 
 

@@ -120,7 +120,7 @@ class LabelQueries(WholeTables):
                 "uncertain" (by the newest feed: nearest to a probability of one half) or "random" (always the same).
         """
         videos = tables.videos
-        from_, keys = self._labelling_order(order)
+        from_, keys = self._labelling_order(order, head)
         statement = (
             select(videos.c.video_id)
             .select_from(from_)
@@ -142,7 +142,7 @@ class LabelQueries(WholeTables):
         found = self.videos(ids)
         return [found[video_id] for video_id in ids if video_id in found]
 
-    def _labelling_order(self, order):
+    def _labelling_order(self, order, head):
         """Returns the tables and the two ascending keys of an order of `to_label`."""
         videos = tables.videos
         if order == "newest_watch":
@@ -156,7 +156,7 @@ class LabelQueries(WholeTables):
             rows = tables.feed_rows
             newest = select(func.max(tables.feeds.c.feed_id)).scalar_subquery()
             from_ = videos.outerjoin(rows, and_(rows.c.video_id == videos.c.video_id, rows.c.feed_id == newest))
-            key = case((rows.c.interest.is_(None), 1.0), else_=func.abs(rows.c.interest - 0.5))
+            key = case((rows.c[head].is_(None), 1.0), else_=func.abs(rows.c[head] - 0.5))
         elif order == "random":
             from_, key = videos, videos.c.shuffled
         else:

@@ -7,11 +7,7 @@ from zoneinfo import ZoneInfo
 
 from nicegui import run
 
-from traceformers.apps.feed.database.feed_pages import FeedFilters
-from traceformers.datasets_scripts.feed.feed_records import HEADS
-
 logger = logging.getLogger(__name__)
-EVERYTHING = {"hide_watched": False, "hide_rated": False, "shorts": True, "hidden_channels": False, "show_hidden": True}
 
 
 class Site:
@@ -65,14 +61,7 @@ class Site:
         Args:
             video (`Video`)
         """
-        return await run.io_bound(self._card, video)
-
-    def _card(self, video):
-        filters = FeedFilters(**EVERYTHING, channel=video.channel_id or video.channel or None)
-        for card in self.database.feed_page(filters=filters, search=video.title, limit=100):
-            if card.video.video_id == video.video_id:
-                return card.row, {"interest": card.interest_label, "productive": card.productive_label}, card.watched_at
-        for row in self.database.labels().to_pylist():
-            if row["video_id"] == video.video_id:
-                return None, {head: row[head] for head in HEADS}, None
-        return None, {}, None
+        card = await self.ask("feed_card", video.video_id)
+        if card is None:
+            return None, {}, None
+        return card.row, {"interest": card.interest_label, "productive": card.productive_label}, card.watched_at

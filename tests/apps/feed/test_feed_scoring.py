@@ -42,7 +42,7 @@ def expected_probabilities(feed, model, at):
     past = past_opinions(feed.database, feed.database.feedback_table())
     found = {}
     for video in feed.database.videos(feed.database.video_table()["video_id"].to_pylist()).values():
-        vectors = model.encode_text([video.title], [video.channel], [video.description])
+        vectors = model.encode_text([video.title], [video.channel], [video.description], [video.category or ""])
         inputs = features.activity(events, np.array([at])) | {
             "numbers": features.numbers([video], np.array([at]), past)
         }

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from traceformers.modeling.productive_feed.feed_texts import event_text, plain_text, site_of, video_text
 
 
-def test_title_channel_and_description_are_all_read_title_first():
+def test_category_title_channel_and_description_are_all_read_in_this_order():
+    assert video_text("A title", "A channel", "About", "Music") == "Music\nA title\nA channel\nAbout"
     assert video_text("A title", "A channel", "What it\nis about") == "A title\nA channel\nWhat it is about"
 
 
@@ -45,10 +46,11 @@ def test_a_plain_text_is_plain(text):
     assert "\n" not in once
 
 
-def test_an_event_is_category_app_title_and_site():
+def test_an_event_is_its_title_and_site_and_its_app_where_there_is_no_title():
     assert event_text("Work > Mail", "firefox", "Inbox", "https://www.mail.example/u/0?token=secret") == (
-        "Work > Mail | firefox | Inbox | mail.example"
+        "Inbox | mail.example"
     )
+    assert event_text("Work", "editor", "", None) == "editor"
     assert event_text("", None, "", None) == ""
 
 

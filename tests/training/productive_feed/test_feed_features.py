@@ -50,7 +50,7 @@ def test_scoring_at_a_moment_gives_what_training_saw_there(tables, examples, mod
         events = ActivityEvents.from_table(tables["events"])
         inputs = features.activity(events, [moment], video_ids=[video], titles=[one.title])
         inputs["numbers"] = features.numbers([one], moment, examples.past)
-        vectors = model.encode_text([one.title], [one.channel], [one.description])
+        vectors = model.encode_text([one.title], [one.channel], [one.description], [one.category or ""])
         with torch.no_grad():
             found = model.probabilities(model(text_vectors=vectors, **inputs).logits)[0]
         np.testing.assert_allclose(found.numpy(), expected[row], atol=1e-6)
