@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HOME_VARIABLE = "TRACEFORMERS_FEED_HOME"
+NOTHING_DONE = "Nothing was done: make room, or correct the rights, and do it again."
 
 
 class FeedBusy(RuntimeError):
@@ -42,7 +43,8 @@ class FeedHome:
     def create(self):
         """Makes the folders, readable by their owner alone; returns itself."""
         for folder in (self.path, self.models, self.thumbnails, self.logs, self.work):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with writing_to(folder, "Name another folder with --home, or correct this one."):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self
 
     def require(self):
@@ -84,7 +86,8 @@ class FeedHome:
                 f"Expected no other run in {self.path}, but {who} is at work there. Wait until it has finished."
             ) from None
         try:
-            holder.write_text(str(os.getpid()))
+            with writing_to(holder, NOTHING_DONE):
+                holder.write_text(str(os.getpid()))
             yield
         finally:
             holder.unlink(missing_ok=True)
@@ -115,6 +118,35 @@ def default_home(platform=sys.platform, environment=None):
     else:
         base = Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local/share")
     return base / "traceformers" / "feed"
+
+
+def read_text(path, fault=ValueError):
+    """Returns the text of a file, without the mark that some editors begin it with.
+
+    Args:
+        path (`Path`), fault (type of exception): what is raised.
+
+    Raises:
+        ValueError: it is not UTF-8. What is in it is not shown.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise fault(f"Expected UTF-8 in {path}, got other bytes in line {line}. Save it as UTF-8.") from None
+
+
+@contextmanager
+def writing_to(path, advice):
+    """Within it, an error of the system is raised with the path and what to do.
+
+    Args:
+        path (`os.PathLike`), advice (`str`): a sentence.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"Expected to write {path}, got: {error.strerror}. {advice}") from error
 
 
 def write_atomically(path, text, mode=0o644):

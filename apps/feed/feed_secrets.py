@@ -8,7 +8,7 @@ import stat
 import tomllib
 from dataclasses import dataclass, fields
 
-from traceformers.apps.feed.feed_home import write_atomically
+from traceformers.apps.feed.feed_home import read_text, write_atomically
 
 PREFIX = "TRACEFORMERS_FEED_"
 
@@ -58,7 +58,7 @@ class FeedSecrets:
                     f"Run: chmod 600 {home.secrets}"
                 )
             try:
-                values = tomllib.loads(home.secrets.read_text(encoding="utf-8"))
+                values = tomllib.loads(read_text(home.secrets))
             except tomllib.TOMLDecodeError as error:
                 place = " ".join(str(error).split())  # says line and column and shows no value
                 raise ValueError(f"Expected TOML in {home.secrets}, got: {place}. Correct that line.") from None

@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass, field, fields, replace
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from traceformers.apps.feed.feed_home import write_atomically
+from traceformers.apps.feed.feed_home import read_text, write_atomically
 
 PRESETS = ("bge-m3", "e5-small", "minilm", "ngram:FOLDER")
 WRONG = "wrong"  # there is no more to say of a value than what was expected
@@ -214,7 +214,7 @@ class FeedSettings:
             FileNotFoundError: there are none. SettingsError: the file says what is not allowed.
         """
         home.require()
-        return cls.from_text(home.settings.read_text(encoding="utf-8"), home.settings)
+        return cls.from_text(read_text(home.settings, SettingsError), home.settings)
 
     @classmethod
     def from_text(cls, text, file="settings.toml"):

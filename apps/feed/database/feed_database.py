@@ -38,6 +38,7 @@ from traceformers.apps.feed.database.whole_tables import as_video
 from traceformers.datasets_scripts.feed.feed_records import Subscription
 
 _IDS = 5_000  # ids in one statement
+_DAY_MS = 86_400_000
 _VECTORS = "text vectors"  # of a state: when each encoder was used last
 #: What `reset` empties; a table that a foreign key names comes after the one that names it.
 RESETS = {
@@ -276,11 +277,12 @@ class FeedDatabase(LabelQueries, FeedPages, RunRecords):
             while (found := connection.execute(newest).scalar()) is not None:
                 held.append(found)
                 newest = select(func.min(key)).where(key > found)
-        known = self.state(_VECTORS, "used") or {}
-        last = {each: now if each in used else known.get(each, now) for each in held}
-        gone = [each for each in held if last[each] < now - unused_ms]
-        if {each: last[each] for each in held if each not in gone} != known:
-            self.set_state(_VECTORS, "used", {each: last[each] for each in held if each not in gone})
+        known, today = self.state(_VECTORS, "used") or {}, now - now % _DAY_MS
+        last = {each: today if each in used else known.get(each, today) for each in held}
+        gone = [each for each in held if last[each] < today - unused_ms]
+        kept = {each: last[each] for each in held if each not in gone}
+        if kept != known:
+            self.set_state(_VECTORS, "used", kept)
         deleted = 0
         for each in gone:
             with self._writing() as connection:

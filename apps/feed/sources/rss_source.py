@@ -5,16 +5,15 @@ have lists of their own). Where there is none, the feed of the channel is read, 
 Short. A feed holds the 15 newest, without durations. What has not changed is not sent again (ETag, Last-Modified).
 """
 
-import calendar
 import re
+from dataclasses import replace
 
 from traceformers.apps.feed.sources.http_client import HttpClient, Refused, TooLarge, Unreachable
 from traceformers.apps.feed.sources.privacy_filter import PrivacyFilter
 from traceformers.apps.feed.sources.source_report import SourceError, SourceReport
-from traceformers.datasets_scripts.feed.feed_records import Video
+from traceformers.datasets_scripts.youtube.video_records import video_from_feed
 
 CHANNEL_ID = re.compile(r"UC[\w-]{22}")
-VIDEO_ID = re.compile(r"[\w-]{11}")
 FEED_BYTES = 4 * 1024 * 1024
 GONE_AGAIN_MS = 7 * 86_400_000
 DEAD_AFTER = 3  # channels in a row without an answer: the host is away, not the channels
@@ -131,17 +130,8 @@ def read_feed(body, channel_id=None, long_only=False):
             f"Expected a feed of the channel {channel_id}, got {len(body)} bytes that are none. Collect again."
         )
     for entry in parsed.entries:
-        video_id = entry.get("yt_videoid", "")
-        if not VIDEO_ID.fullmatch(video_id):
-            continue
-        published = entry.get("published_parsed")
-        yield Video(
-            video_id,
-            title=entry.get("title", ""),
-            channel=entry.get("author", ""),
-            channel_id=entry.get("yt_channelid") or channel_id,
-            description=entry.get("summary", ""),
-            published_at=calendar.timegm(published) * 1000 if published else None,
-            is_short=False if long_only else True if "/shorts/" in entry.get("link", "") else None,
-            source="rss",
-        )
+        video = video_from_feed(entry)
+        if video is not None:
+            yield replace(
+                video, channel_id=video.channel_id or channel_id, is_short=False if long_only else video.is_short
+            )

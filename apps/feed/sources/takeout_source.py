@@ -1,8 +1,11 @@
 """What Google Takeout says, put into the database: watches, likes, subscriptions and the videos they name.
 
-Reading the same export again changes nothing: each record has its own key.
+Reading the same export again changes nothing: each record has its own key. Subscriptions are those of all exports
+together; what an export at the same path no longer lists is taken out.
 """
 
+import hashlib
+import os
 from pathlib import Path
 
 from traceformers.apps.feed.sources.privacy_filter import PrivacyFilter
@@ -21,6 +24,9 @@ class TakeoutSource:
     def __init__(self, path, privacy=None, **options):
         self.path = Path(path)
         self.name = f"takeout {self.path.name}"
+        # Most Takeouts unpack to a folder of the same name: only the whole path tells two accounts apart.
+        where = hashlib.sha256(os.fsencode(self.path.absolute())).hexdigest()
+        self.subscriber = f"{self.name} {where[:8]}"
         self.privacy = privacy or PrivacyFilter()
         self.options = options
 
@@ -46,7 +52,7 @@ class TakeoutSource:
             report.count(db.add_watches(watch for watch in found.watches if watch.video_id not in private))
             report.count(db.add_feedback(said for said in found.feedback if said.video_id not in private))
             if found.subscriptions:
-                db.set_subscriptions(found.subscriptions, "takeout")
+                db.set_subscriptions(found.subscriptions, self.subscriber)
             for reason, count in {**found.dropped, **self.privacy.take_counts()}.items():
                 report.drop(reason, count)
         except Exception as error:

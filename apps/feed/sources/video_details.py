@@ -1,76 +1,30 @@
 """What is known of a video, from its id: by the YouTube Data API, or by oEmbed (title and channel, without a key)."""
 
 import re
-from datetime import datetime
+from dataclasses import replace
 
 from traceformers.apps.feed.sources.http_client import HttpClient, Refused
 from traceformers.apps.feed.sources.privacy_filter import PrivacyFilter
 from traceformers.apps.feed.sources.source_report import SourceReport
 from traceformers.apps.feed.sources.youtube_client import PAGE_SIZE
 from traceformers.datasets_scripts.feed.feed_records import Video
+from traceformers.datasets_scripts.youtube.video_records import video_from_api
 
-DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
-UNIT_SECONDS = (604_800, 86_400, 3_600, 60, 1)
 VIDEO_ID = re.compile(r"[\w-]{11}")
 PARTS = "snippet,contentDetails"
-SHORT_SECONDS, LONGEST_SHORT_SECONDS = 60, 180
-SHORTS_TAG = re.compile(r"#shorts?\b", re.IGNORECASE)
+SHORT_SECONDS = 60
 GONE_AGAIN_MS = 30 * 86_400_000
-#: The categories that YouTube assigns, by their numbers.
-CATEGORIES = {
-    "1": "Film & Animation", "2": "Autos & Vehicles", "10": "Music", "15": "Pets & Animals", "17": "Sports",
-    "19": "Travel & Events", "20": "Gaming", "22": "People & Blogs", "23": "Comedy", "24": "Entertainment",
-    "25": "News & Politics", "26": "Howto & Style", "27": "Education", "28": "Science & Technology",
-    "29": "Nonprofits & Activism", "30": "Movies", "43": "Shows", "44": "Trailers",
-}  # fmt: skip
-
-
-def iso_duration(text):
-    """Returns an ISO 8601 duration in seconds, None if it is none or 0 (a live stream has "P0D")."""
-    match = DURATION.fullmatch(text or "")
-    if not match:
-        return None
-    return (
-        float(sum(float(count or 0) * unit for count, unit in zip(match.groups(), UNIT_SECONDS, strict=True))) or None
-    )
-
-
-def api_time(text):
-    """Returns a time of the API in milliseconds since 1970, None if there is none."""
-    try:
-        return int(datetime.fromisoformat(text).timestamp() * 1000)
-    except (TypeError, ValueError):
-        return None
 
 
 def video_of_item(item):
-    """Returns the `Video` of an item of videos.list with snippet and contentDetails."""
-    snippet, details = item.get("snippet") or {}, item.get("contentDetails") or {}
-    title, duration = snippet.get("title") or "", iso_duration(details.get("duration"))
-    live = snippet.get("liveBroadcastContent")
-    return Video(
-        item["id"],
-        title=title,
-        channel=snippet.get("channelTitle") or "",
-        channel_id=snippet.get("channelId"),
-        description=snippet.get("description") or "",
-        published_at=api_time(snippet.get("publishedAt")),
-        duration=duration,
-        category=CATEGORIES.get(snippet.get("categoryId")),
-        tags=tuple(snippet.get("tags") or ()),
-        is_short=looks_short(title, duration),
-        is_live=live in ("live", "upcoming") if live else None,
-        source="youtube",
-    )
+    """Returns the `Video` of an item of videos.list with snippet and contentDetails, None if it names none.
 
-
-def looks_short(title, duration):
-    """Returns whether a video is a Short, None if neither its length nor its title says so: the API does not."""
-    if duration is None:
-        return None
-    if duration > LONGEST_SHORT_SECONDS:
-        return False
-    return True if duration <= SHORT_SECONDS or SHORTS_TAG.search(title) else None
+    What is at most a minute long counts as a Short, whatever it is called: the API does not say.
+    """
+    video = video_from_api(item)
+    if video is None or video.is_short is not None or video.is_live or video.duration is None:
+        return video
+    return replace(video, is_short=True) if video.duration <= SHORT_SECONDS else video
 
 
 def fetch_videos(client, video_ids):

@@ -7,9 +7,10 @@ known by the id of its video, and its time is that of the first collection that 
 
 from traceformers.apps.feed.sources.privacy_filter import PrivacyFilter
 from traceformers.apps.feed.sources.source_report import SourceReport
-from traceformers.apps.feed.sources.video_details import PARTS, api_time, fetch_videos, video_of_item
+from traceformers.apps.feed.sources.video_details import PARTS, fetch_videos, video_of_item
 from traceformers.apps.feed.sources.youtube_client import PAGE_SIZE, ApiRefused
-from traceformers.datasets_scripts.feed.feed_records import Feedback, Subscription, Video
+from traceformers.datasets_scripts.feed.feed_records import Feedback, Subscription
+from traceformers.datasets_scripts.youtube.video_records import video_from_api
 
 PARTS_OF_IT = ("subscriptions", "ratings", "uploads")
 OF_A_PERSON = ("subscriptions", "ratings")  # a key cannot see them
@@ -91,7 +92,7 @@ class YouTubeSource:
                 "videos", max_pages=RATING_PAGES, part=PARTS, myRating=rating, maxResults=PAGE_SIZE
             )
             for page in pages:
-                videos = [video_of_item(item) for item in page.get("items") or [] if item.get("id")]
+                videos = list(filter(None, map(video_of_item, page.get("items") or [])))
                 fresh = [video for video in videos if video.video_id not in listed]
                 listed.update({video.video_id: value for video in fresh})
                 kept = list(self.privacy.videos(fresh))
@@ -162,7 +163,7 @@ class YouTubeSource:
             maxResults=PAGE_SIZE,
         )
         for page in pages:
-            videos = [upload_of_item(item, channel_id) for item in page.get("items") or []]
+            videos = [upload_of_item(item) for item in page.get("items") or []]
             report.drop("video deleted or private", videos.count(None))
             videos = list(self.privacy.videos(filter(None, videos)))
             known = db.videos([video.video_id for video in videos])
@@ -175,22 +176,11 @@ class YouTubeSource:
         return new
 
 
-def upload_of_item(item, channel_id):
+def upload_of_item(item):
     """Returns the `Video` of an item of playlistItems.list, None for one that was deleted or is private."""
-    snippet, details = item.get("snippet") or {}, item.get("contentDetails") or {}
-    video_id = details.get("videoId") or (snippet.get("resourceId") or {}).get("videoId")
-    published = details.get("videoPublishedAt")
-    if not video_id or not published:  # the API gives no time of publication for what nobody can see
-        return None
-    return Video(
-        video_id,
-        title=snippet.get("title") or "",
-        channel=snippet.get("videoOwnerChannelTitle") or snippet.get("channelTitle") or "",
-        channel_id=snippet.get("videoOwnerChannelId") or channel_id,
-        description=snippet.get("description") or "",
-        published_at=api_time(published),
-        source="youtube",
-    )
+    video = video_from_api(item)
+    # The API gives no time of publication for what nobody can see.
+    return video if video is not None and video.published_at is not None else None
 
 
 def known_ratings(db, prefix=""):

@@ -104,8 +104,9 @@ def test_the_attention_of_a_built_encoder_is_left_as_it_was():
 def test_scalers_temperatures_and_categories_come_back_from_a_folder(tmp_path):
     fitted = {
         "categories": ["Work", "東京"],
-        "number_means": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
-        "number_stds": [0.5] * 6,
+        "number_names": ["duration", "age_days"],
+        "number_means": [1.0, 2.0],
+        "number_stds": [0.5, 0.25],
         "event_number_means": [3.0, 4.0],
         "event_number_stds": [0.1, 0.2],
         "temperatures": [1.5, 0.7],

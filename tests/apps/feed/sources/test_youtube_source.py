@@ -8,7 +8,7 @@ from loopback_youtube import API_KEY, LoopbackYouTube, channel_id, video_id
 from traceformers.apps.feed.database.feed_database import FeedDatabase
 from traceformers.apps.feed.sources.privacy_filter import PrivacyFilter
 from traceformers.apps.feed.sources.source_list import collect_all
-from traceformers.apps.feed.sources.video_details import VideoDetails, iso_duration
+from traceformers.apps.feed.sources.video_details import VideoDetails
 from traceformers.apps.feed.sources.youtube_access import youtube_sources
 from traceformers.apps.feed.sources.youtube_client import ApiKey, YouTubeClient, next_quota_day, quota_day
 from traceformers.apps.feed.sources.youtube_oauth import OAuthProject, SignedIn, Token, TokenFile
@@ -224,22 +224,6 @@ def test_videos_that_match_a_private_pattern_are_not_stored(youtube, db):
     youtube.add_channel(FIRST, "First", many(youtube, 3))
     report = source(youtube, channels=[FIRST], privacy=PrivacyFilter([{"pattern": "Video 1$"}])).collect(db, NOW)
     assert db.video(video_id(1)) is None and report.added == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("PT10M", 600),
-        ("PT1H2M3S", 3723),
-        ("P1DT1S", 86_401),
-        ("P1W", 604_800),
-        ("PT0S", None),
-        ("P0D", None),
-        ("", None),
-    ],
-)
-def test_durations_are_seconds(text, seconds):
-    assert iso_duration(text) == seconds
 
 
 # --- quota ------------------------------------------------------------------------------------------------------
