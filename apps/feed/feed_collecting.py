@@ -90,7 +90,11 @@ def _takeouts(settings, secrets, privacy, paths, again, home):
 
     for path in [*settings.takeout.paths, *map(str, paths)]:
         yield TakeoutSource(
-            path, privacy(), time_zone=settings.general.time_zone, sample=settings.takeout.sample or None
+            path,
+            privacy(),
+            time_zone=settings.general.time_zone,
+            liked=settings.takeout.liked or None,
+            sample=settings.takeout.sample or None,
         )
 
 

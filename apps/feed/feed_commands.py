@@ -183,7 +183,8 @@ def feed_score(
         str | None, typer.Option(help="Moment, as 2026-11-20T18:00 on your clock [default: now].", show_default=False)
     ] = None,
     days: Annotated[
-        float | None, typer.Option(min=0.01, help="Look-back [default: of the settings].", show_default=False)
+        float | None,
+        typer.Option(min=0.01, max=36_500, help="Look-back [default: of the settings].", show_default=False),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, print the best.")] = False,
     activity: Annotated[
@@ -322,9 +323,13 @@ def feed_import(
     from traceformers.apps.feed.database.feed_transfer import import_feed
 
     with _running(home) as feed:
+        changed = False
         for table, counts in import_feed(feed.database, folder).items():
             if counts.added or counts.updated:
+                changed = True
                 typer.echo(f"{table}: {counts.added} added, {counts.updated} updated, {counts.unchanged} unchanged")
+        if not changed:
+            typer.echo(f"nothing is new: all of {folder} is here")
 
 
 @app.command("reset")

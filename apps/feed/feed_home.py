@@ -157,14 +157,15 @@ def write_atomically(path, text, mode=0o644):
     """
     path = Path(path)
     half = path.with_name(f".{path.name}.{os.getpid()}.half")
-    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(half, mode)
-        os.replace(half, path)
+        with writing_to(path, NOTHING_DONE):
+            descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(half, mode)
+            os.replace(half, path)
     except BaseException:
         half.unlink(missing_ok=True)
         raise

@@ -1,5 +1,7 @@
 """The site of a home: its options out of settings and secrets, and the scheduler inside its process."""
 
+import socket
+
 from traceformers.apps.feed.feed_status import score_drift
 
 
@@ -60,10 +62,14 @@ def serve_feed(feed, schedule=None, open_page=None, **changes):
         feed (`OpenFeed`).
         schedule (`bool`, *optional*): run the scheduler inside; as the settings say without it.
         open_page (`str`, *optional*): path of the page to open in a browser. changes: see `site_options`.
+
+    Raises:
+        OSError: the address is another program's, or none of this machine.
     """
     from traceformers.apps.feed.site.site_app import run_site
 
     options = site_options(feed.home, feed.settings, feed.secrets, **changes)
+    refuse_taken(options.host, options.port)
     scheduler = None
     if feed.settings.schedule.enabled if schedule is None else schedule:
         from traceformers.apps.feed.feed_scheduler import FeedScheduler
@@ -78,3 +84,19 @@ def serve_feed(feed, schedule=None, open_page=None, **changes):
         on_shutdown=[scheduler.shutdown] if scheduler else [],
         show=open_page or False,
     )
+
+
+def refuse_taken(host, port):
+    """Raises an `OSError` that says what to do if nothing can listen at an address.
+
+    Args:
+        host (`str`), port (`int`).
+    """
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"Expected to listen on {host}:{port}, got: {error.strerror}. End what listens there, perhaps this site, "
+            "or name another with --port or --host.",
+        ) from None

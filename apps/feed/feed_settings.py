@@ -14,6 +14,7 @@ from traceformers.apps.feed.feed_home import read_text, write_atomically
 
 PRESETS = ("bge-m3", "e5-small", "minilm", "ngram:FOLDER")
 WRONG = "wrong"  # there is no more to say of a value than what was expected
+HOST = re.compile(r"[^\s/:@\[\]]+|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\w+)?\]?")
 CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 
 
@@ -28,7 +29,7 @@ def setting(default, about, low=None, high=None, choices=None, kind=None):
         default: also says its type: bool, int, float, str, or a tuple of str.
         about (`str`): what it means, for the comment in the file.
         low, high: bounds of a number, both allowed. choices (`tuple[str]`): the allowed texts.
-        kind (`str`): "zone", "clock", "regexes", "database" or "encoder", what else a text has to be.
+        kind (`str`): "zone", "clock", "host", "regexes", "database" or "encoder", what else a text has to be.
     """
     rules = {"about": about, "low": low, "high": high, "choices": choices, "kind": kind}
     return field(default=default, metadata=rules)
@@ -52,7 +53,7 @@ class ActivityWatchSettings:
     """What you were doing: a running ActivityWatch server, here or elsewhere, and exports of one."""
 
     enabled: bool = setting(True, "Ask the server when collecting.")
-    host: str = setting("127.0.0.1", "Name or address of the computer on which ActivityWatch runs.")
+    host: str = setting("127.0.0.1", "Name or address of the computer on which ActivityWatch runs.", kind="host")
     port: int = setting(5600, "Its port.", 1, 65_535)
     hostname: str = setting("", "Only buckets of this computer, as ActivityWatch names it; empty: of all.")
     exports: tuple = setting((), "Export files (JSON) to read as well.")
@@ -64,6 +65,7 @@ class TakeoutSettings:
     """Google Takeout: watch history, likes and subscriptions, in any language, unpacked or not."""
 
     paths: tuple = setting((), "Folders, .zip files or single files.")
+    liked: str = setting("", "Part of the name of the table of your likes, should it not be known; empty: found out.")
     sample: int = setting(0, "Keep so many watches, drawn at random; 0: all.", 0, 10_000_000)
 
 
@@ -177,7 +179,9 @@ class ScheduleSettings:
 class SiteSettings:
     """The pages."""
 
-    host: str = setting("127.0.0.1", "Where it listens. Any other address needs site_password in secrets.toml.")
+    host: str = setting(
+        "127.0.0.1", "Where it listens. Any other address needs site_password in secrets.toml.", kind="host"
+    )
     port: int = setting(8_090, "Its port.", 1, 65_535)
     allowed_hosts: tuple = setting((), "Names by which browsers may call it, besides addresses and localhost.")
     thumbnails: str = setting("cache", "cache: fetched once by this computer. off: none.", choices=("cache", "off"))
@@ -256,7 +260,7 @@ class FeedSettings:
     def changed(self, section, **values):
         """Returns settings with other values in one table, checked as if read from a file."""
         held = getattr(self, section)
-        checked = {key: _checked(_field(held, key), value, section, "given") for key, value in values.items()}
+        checked = {key: _checked(_field(held, key), value, section) for key, value in values.items()}
         return replace(self, **{section: replace(held, **checked)})
 
 
@@ -275,8 +279,8 @@ def _section(default, table, name, file):
     return replace(default, **{key: _checked(known[key], value, name, file) for key, value in table.items()})
 
 
-def _checked(one, value, section, file):
-    """Returns a value as its setting holds it.
+def _checked(one, value, section, file=None):
+    """Returns a value as its setting holds it; `file` is None for one that stands in none.
 
     Raises:
         SettingsError: it has the wrong type or is not allowed.
@@ -294,10 +298,10 @@ def _checked(one, value, section, file):
         return value
     shown = "one with a password" if rules["kind"] == "database" and has_password(value) else repr(value)
     said = "" if problem == WRONG else f" ({problem})"
-    raise SettingsError(
-        f"{file}: {section}.{one.name}: expected {_expected(one)}, got {shown}{said}. "
-        f"Change it, or remove the line to have the default {default!r}."
-    )
+    where, advice = (f"{file}: ", f"Change it, or remove the line to have the default {default!r}.")
+    if file is None:
+        where, advice = "", "Give another."
+    raise SettingsError(f"{where}{section}.{one.name}: expected {_expected(one)}, got {shown}{said}. {advice}")
 
 
 def has_password(url):
@@ -313,6 +317,7 @@ def _expected(one):
         return {
             "zone": "a time zone such as Europe/Vienna",
             "clock": 'a time of day such as "07:30"',
+            "host": "a name or an address, without http:// and without a port",
             "regexes": "a list of regular expressions",
             "database": "a database URL without a password (that is database_password in secrets.toml)",
             "encoder": f"one of {', '.join(PRESETS)}, or a Hub id such as user/name",
@@ -342,6 +347,8 @@ def _problem(kind, value):
             return "no such zone"
     elif kind == "clock":
         return None if CLOCK.fullmatch(value) else WRONG
+    elif kind == "host":
+        return None if HOST.fullmatch(value) else WRONG
     elif kind == "regexes":
         for pattern in value:
             try:

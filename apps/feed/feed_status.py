@@ -77,7 +77,8 @@ def feed_status(feed, limit=10):
             if (until := database.state(name, "retry_after")) is not None
         },
         drift={"scores": score_drift(database), "labels": label_balance(database.feedback_table(), feed.settings.zone)},
-        counts={name: count for name, count in database.record_counts().items() if name in COUNTED},
+        counts={name: count for name, count in database.record_counts().items() if name in COUNTED}
+        | {"subscriptions": len(database.subscriptions())},  # of a channel that two sources name, one
     )
 
 

@@ -25,9 +25,9 @@ def train_feed_model(feed, kind=None, force=False, progress=False, now=None):
     """
     from traceformers.training.productive_feed.label_needs import refuse_too_few
 
+    kind = feed.settings.changed("model", kind=kind or feed.settings.model.kind).model.kind
     counts = label_numbers(feed.database)
     refuse_too_few(counts)
-    kind = kind or feed.settings.model.kind
     with feed.home.only_run("train"):
         run = feed.database.start_run("train", {"kind": kind, "labels": counts})
         work = feed.home.work / "training"

@@ -95,7 +95,12 @@ class ModelRegistry:
         """
         before = self.before()
         if not before:
-            raise NoModel(f"Expected a model before {self.current() or 'none'}, found none. Nothing was changed.")
+            current = self.current()
+            raise NoModel(
+                f"Expected a model before {current}, found none. Nothing was changed."
+                if current
+                else "Expected a model in use, found none. Train one: traceformers feed train."
+            )
         self._write(before[-1], before[:-1])
         return before[-1]
 

@@ -12,7 +12,7 @@ def moment_of(text, zone):
         text (`str`): 2026-11-20T18:00, 2026-11-20 18:00, 2026-11-20T17:00Z. zone (`ZoneInfo`).
 
     Raises:
-        ValueError: it is no moment.
+        ValueError: it is no moment, or one before 1970.
 
     >>> from zoneinfo import ZoneInfo
     >>> moment_of("1970-01-01T01:00", ZoneInfo("Europe/Berlin"))
@@ -26,7 +26,13 @@ def moment_of(text, zone):
         ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
-    return int(moment.astimezone(UTC).timestamp() * 1000)
+    try:
+        milliseconds = int(moment.astimezone(UTC).timestamp() * 1000)
+    except OverflowError:  # at the ends of the calendar
+        milliseconds = -1
+    if milliseconds < 0:
+        raise ValueError(f"Expected a moment between 1970 and 9999, got {text!r}. Name another.")
+    return milliseconds
 
 
 def scored_lines(database, scored, top=10, as_json=False):

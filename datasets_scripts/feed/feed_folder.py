@@ -221,12 +221,6 @@ def write_feed_folder(folder, tables, about, format="parquet"):
     return written
 
 
-def is_feed_folder(folder):
-    """Returns whether a folder looks like one that `write_feed_folder` wrote."""
-    folder = Path(folder)
-    return (folder / ABOUT).is_file() and any((folder / ("videos" + suffix)).is_file() for suffix in SUFFIXES.values())
-
-
 def read_feed_folder(folder, tables=None):
     """Returns the `FeedFolder` of a folder; every file is checked against about.json.
 

@@ -73,12 +73,13 @@ def read_takeout(path, time_zone=None, music=False, shorts=False, liked=None, st
 
 
 def _refuse(path, seen, warnings):
-    if path.is_file() and seen[EMPTY]:
+    if path.is_file() and set(seen) == {EMPTY}:
         raise ValueError(f"Expected a Takeout in {path}, got an empty file. Download it again.")
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in seen.most_common()) or "no files"
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in seen.most_common())
+    got = f"{kinds} without any of them" if kinds else "no files"
     notes = "".join(" " + warning for warning in warnings[:3])
     raise ValueError(
-        f"Expected YouTube's history, likes or subscriptions in {path}, got {kinds} without any of them. "
+        f"Expected YouTube's history, likes or subscriptions in {path}, got {got}. "
         f"Choose YouTube in Google Takeout, and give its folder, its zip or one file.{notes}"
     )
 
@@ -234,7 +235,7 @@ class _Reading:
             self.report.files.append(FileRead(name, "likes" if likes else "playlist", content.rows, kept))
         if others and not self._likes:
             self.report.warnings.append(
-                f"None of these could be told to be the likes: {', '.join(others[:5])}. If one is, name it: liked=..."
+                f"None of these could be told to be the likes: {', '.join(others[:5])}. If one is, name it: liked = ..."
             )
 
 

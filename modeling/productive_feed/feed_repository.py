@@ -170,21 +170,30 @@ class FeedRepository:
             source = name if config is None else config
             config, kwargs = cls.config_class.from_pretrained(source, return_unused_kwargs=True, **place, **kwargs)
         kwargs |= next(({"dtype": dtype} for dtype in dtypes if dtype is not None), {})
+        with_info = kwargs.pop("output_loading_info", False)
+        kwargs["output_loading_info"] = True
         if config.lora is None and config.encoder_saved:
-            loaded = super().from_pretrained(name, *model_args, config=config, **place, **kwargs)
+            model, info = super().from_pretrained(name, *model_args, config=config, **place, **kwargs)
         else:
-            loaded = cls._assembled(name, config, place, is_trainable, kwargs)
-        model = loaded[0] if isinstance(loaded, tuple) else loaded
+            model, info = cls._assembled(name, config, place, is_trainable, kwargs)
+        missing = sorted(key for key in info["missing_keys"] if not key.startswith("encoder."))
+        # Who asks for what is missing sees it; nobody else may get heads of random numbers.
+        if missing and not (with_info or kwargs.get("ignore_mismatched_sizes")):
+            raise ValueError(
+                f"Expected all weights of the model in {name}, {len(missing)} are missing, such as {missing[0]}: it "
+                "would answer with random numbers. Save the model again with save_pretrained; to begin from an "
+                "encoder alone, use from_encoder."
+            )
         _align(model)
         if os.path.isdir(name):
             name = os.path.abspath(name)
         where = {key: value for key, value in place.items() if value is not None}
         model._text_tokenizer_source = (name, where | {"trust_remote_code": trust})
-        return loaded
+        return (model, info) if with_info else model
 
     @classmethod
     def _assembled(cls, name, config, place, is_trainable, kwargs):
-        """Return the model of a repository that does not hold all its weights in one file."""
+        """Return (model, what was missing) of a repository that does not hold all its weights in one file."""
         wanted = kwargs.get("dtype", "auto")
         wanted = (config.dtype or torch.float32) if wanted in ("auto", None) else wanted
         wanted = getattr(torch, wanted) if isinstance(wanted, str) else wanted
@@ -213,7 +222,7 @@ class FeedRepository:
         device = kwargs.get("device_map")
         if isinstance(device, (str, int, torch.device)) and device != "auto":
             model.to(device)
-        return (model, info) if kwargs.get("output_loading_info") else model
+        return model, info
 
     def load_saved(self, folder, is_trainable=True):
         """Return the model, with the weights that `save_pretrained` wrote for it to a local folder, a checkpoint.

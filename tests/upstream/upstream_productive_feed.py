@@ -53,7 +53,7 @@ class ProductiveFeedTester:
         inputs = {
             "input_ids": ids_tensor([B, self.seq_length], self.vocab_size),
             "attention_mask": random_attention_mask([B, self.seq_length]),
-            "numbers": torch.rand(B, 6),
+            "numbers": torch.rand(B, 10),
         }
         if self.fields.get("use_activity", True):
             inputs |= {

@@ -23,13 +23,15 @@ export default {
             <i class="material-icons" aria-hidden="true">{{ open ? 'expand_less' : 'help_outline' }}</i>Why this
           </button>
           <span class="spring"></span>
-          <button type="button" class="quiet" data-key="x" data-do="hide-video" title="Hide this video (X)"
+          <button type="button" class="quiet" data-key="x" data-do="hide-video" :title="hideVideo + ' (X)'"
             @click="$emit('hide', { what: 'video' })">
-            <i class="material-icons" aria-hidden="true">visibility_off</i><span class="unseen">Hide this video</span>
+            <i class="material-icons" aria-hidden="true">{{ video.hidden.video ? 'visibility' : 'visibility_off' }}</i>
+            <span class="unseen">{{ hideVideo }}</span>
           </button>
           <button v-if="video.channel" type="button" class="quiet" data-key="c" data-do="hide-channel"
-            title="Hide this channel (C)" @click="$emit('hide', { what: 'channel' })">
-            <i class="material-icons" aria-hidden="true">block</i>Channel<span class="unseen"> {{ video.channel }}: hide</span>
+            :title="hideChannel + ' (C)'" @click="$emit('hide', { what: 'channel' })">
+            <i class="material-icons" aria-hidden="true">{{ video.hidden.channel ? 'undo' : 'block' }}</i>Channel
+            <span class="unseen">{{ video.channel }}: {{ video.hidden.channel ? 'show again' : 'hide' }}</span>
           </button>
         </div>
         <div v-if="open" :id="'why-' + video.id" class="why">
@@ -52,5 +54,13 @@ export default {
   props: { video: Object },
   data() {
     return { open: false, broken: false };
+  },
+  computed: {
+    hideVideo() {
+      return this.video.hidden.video ? "Show this video again" : "Hide this video";
+    },
+    hideChannel() {
+      return this.video.hidden.channel ? "Show this channel again" : "Hide this channel";
+    },
   },
 };

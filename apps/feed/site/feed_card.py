@@ -53,6 +53,20 @@ class FeedCardElement(Element, component="feed_card.js"):
         self.opinions |= opinions
         self.buttons.show(self.card["id"], self.card["title"], self.opinions)
 
+    def hide(self, what, hidden):
+        """Notes whether the video or its channel is hidden.
+
+        Args:
+            what (`str`): "video" or "channel". hidden (`bool`)
+        """
+        self.card = self.card | {"hidden": self.card["hidden"] | {what: hidden}}
+        self._props["video"] = self.card
+        self.update()
+
+    def is_beside(self, other):
+        """Returns whether another card is of the same channel."""
+        return self.card["channel"] == other.card["channel"]
+
 
 def card_of(video, row, order, now, thumbnails, watched=False):
     """Returns what a card shows of a video, JSON.
@@ -76,6 +90,7 @@ def card_of(video, row, order, now, thumbnails, watched=False):
         "ground": ground_of(video.channel or video.title),
         "thumbnail": f"/thumbnails/{video.video_id}.jpg" if thumbnails else None,
         "watched": watched,
+        "hidden": {"video": False, "channel": False},
         "points": points(getattr(row, scale)) if row else None,
         "points_of": SCALES[scale],
         **why(row),

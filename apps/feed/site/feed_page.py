@@ -27,6 +27,16 @@ def address_of(query):
     return "/?" + urlencode(params) if params else "/"
 
 
+def names_of(video, what):
+    """Returns by what a video or its channel is hidden, the first of which hides it.
+
+    Args:
+        video (`Video`), what (`str`): "video" or "channel".
+    """
+    names = (video.video_id,) if what == "video" else (video.channel_id, video.channel)
+    return [name for name in names if name]
+
+
 class FeedPage:
     """One open page of the feed; nothing of it is shared with another.
 
@@ -73,11 +83,12 @@ class FeedPage:
         wanted = size * query.pages
         new = [card for card in found or () if card.video.video_id not in self.cards]
         more = len(new) + len(self.cards) > wanted
-        shown = []
+        shown, hidden = [], await self._hidden()
         with self.grid:
             for card in new[: max(wanted - len(self.cards), 0)]:
                 shown.append((card.video.video_id, len(self.cards), card.row.propensity))
                 element = card_of(card.video, card.row, query.order, now, self._thumbnails, card.watched_at is not None)
+                element["hidden"] = {what: bool(hidden[what] & set(names_of(card.video, what))) for what in hidden}
                 opinions = dict(zip(HEADS, (card.interest_label, card.productive_label), strict=True))
                 self.cards[card.video.video_id] = FeedCardElement(element, opinions, self.say, self.hide)
         self.rest.clear()
@@ -144,33 +155,37 @@ class FeedPage:
             card.show({})
 
     async def hide(self, card, what):
-        """Hides a video or its channel, and takes the cards away."""
+        """Hides a video or its channel, and takes the cards away; shows what was hidden before again."""
         video = await self.site.ask("video", card.card["id"])
         if video is None:
             return
-        method, key = (
-            ("hide_video", video.video_id) if what == "video" else ("hide_channel", video.channel_id or video.channel)
-        )
-        same = (
-            [card]
-            if what == "video"
-            else [one for one in self.cards.values() if one.card["channel"] == card.card["channel"]]
-        )
+        method, hides = f"hide_{what}", not card.card["hidden"][what]
+        names = names_of(video, what)[: 1 if hides else None]
+        same = [one for one in self.cards.values() if one is card or (what == "channel" and one.is_beside(card))]
+
+        async def write(hidden):
+            for name in names:
+                await self.site.ask(method, name, hidden)
+            for one in same:
+                one.hide(what, hidden)
+                one.set_visibility(not hidden)
 
         async def written():
-            await self.site.ask(method, key, True)
-            for one in same:
-                one.set_visibility(False)
+            await write(hides)
             name = card.card["title"] if what == "video" else card.card["channel"]
-            self.toast.show(f"Hidden: {name}", undo)
+            self.toast.show(f"{'Hidden' if hides else 'Shown again'}: {name}", undo)
 
         async def undo():
-            await self.site.ask(method, key, False)
-            for one in same:
-                one.set_visibility(True)
-            return "Shown again"
+            await write(not hides)
+            return "Shown again" if hides else "Hidden"
 
         await self._guarded(written)
+
+    async def _hidden(self):
+        """Returns {"video", "channel": names of those that are hidden}; none where they are not shown anyway."""
+        asked = {"video": "hidden_videos", "channel": "hidden_channels"}
+        shown = self.query.hidden
+        return {what: set(await self.site.ask(method) or () if shown else ()) for what, method in asked.items()}
 
     async def _start(self, query, toolbar=False):
         async with self.turn:

@@ -91,7 +91,7 @@ class SiteOptions:
         if not is_loopback(self.host) and not self.password_hash:
             raise ValueError(
                 f"Expected a password, because {self.host} can be reached by other machines, and got none. "
-                "Set a password in the settings, or bind 127.0.0.1."
+                "Set site_password in secrets.toml, or listen on 127.0.0.1."
             )
 
 

@@ -16,6 +16,7 @@ SHORTEST_PIECE_MS, LONGEST_PIECE_MS = 60_000, 64 * DAY_MS
 #: ActivityWatch is older than no event.
 EARLIEST_MS = 1_262_304_000_000  # 2010-01-01
 EVENTS_A_PIECE = 10_000
+INFO_SECONDS = 10
 
 
 class ActivityWatchClient:
@@ -36,6 +37,8 @@ class ActivityWatchClient:
         self.events_a_piece = events_a_piece
         # A proxy of the environment cannot reach this machine, and must not see what is on its screen.
         options = {"timeout": (5, 120), "attempts": 3, "environment_proxies": False, **http_options}
+        connect, read = options["timeout"]
+        self.info_timeout = connect, min(read, INFO_SECONDS)
         self.http = HttpClient(base_url, f"ActivityWatch at {self.place}", **options)
 
     def close(self):
@@ -54,11 +57,12 @@ class ActivityWatchClient:
             SourceError: nothing answers there, or something else than ActivityWatch.
         """
         try:
-            answer = self.http.get("/api/0/info")
+            # It knows that by heart: what takes longer is no server that one wants to wait for.
+            answer = self.http.get("/api/0/info", timeout=self.info_timeout)
         except Unreachable as error:
             raise SourceError(
-                f"Expected an ActivityWatch server at {self.place}, nothing answers there ({error}). Start "
-                "ActivityWatch on that computer, or correct host and port of [activitywatch] in the settings."
+                f"Expected an ActivityWatch server at {self.place}, got none: {error.reason}. Start ActivityWatch on "
+                "that computer, or correct host and port of [activitywatch] in the settings."
             ) from None
         except Refused as error:
             raise SourceError(self._refusal(error), error.retry_after) from None

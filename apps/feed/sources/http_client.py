@@ -21,7 +21,15 @@ MEBIBYTE = 1024 * 1024
 
 
 class Unreachable(SourceError):
-    """No answer came, after all attempts."""
+    """No answer came, after all attempts.
+
+    Attributes:
+        reason (`str`): why, a part of a sentence.
+    """
+
+    def __init__(self, what, reason):
+        super().__init__(f"{what} is out of reach: {reason}. Check the address and the network, then collect again.")
+        self.reason = reason
 
 
 class Refused(SourceError):
@@ -120,11 +128,13 @@ class HttpClient:
     def __exit__(self, *_):
         self.close()
 
-    def get(self, path, params=None, headers=None, accept=(200,), passes=None):
+    def get(self, path, params=None, headers=None, accept=(200,), passes=None, timeout=None):
         """Returns the `Answer` to a GET; see `request`."""
-        return self.request("GET", path, params=params, headers=headers, accept=accept, passes=passes)
+        return self.request("GET", path, params, headers, accept=accept, passes=passes, timeout=timeout)
 
-    def request(self, method, path, params=None, headers=None, data=None, body=None, accept=(200,), passes=None):
+    def request(
+        self, method, path, params=None, headers=None, data=None, body=None, accept=(200,), passes=None, timeout=None
+    ):
         """Returns the `Answer` to a request whose status is in `accept`.
 
         Args:
@@ -132,6 +142,7 @@ class HttpClient:
             params, headers, data (mappings), body (JSON): of the request.
             accept (container of `int`): statuses that are answers; every other is a refusal.
             passes (callable, *optional*): whether the refusal in an `Answer` will pass, besides the usual statuses.
+            timeout (`tuple`, *optional*): instead of that of the client.
 
         Raises:
             Unreachable, Refused, TooLarge.
@@ -142,10 +153,10 @@ class HttpClient:
                 self.before_attempt()
             self._keep_interval()
             try:
-                answer = self._attempt(method, path, params, headers, data, body)
+                answer = self._attempt(method, path, params, headers, data, body, timeout or self.timeout)
             except requests.RequestException as error:
                 if last or not isinstance(error, PASSING_FAULTS):
-                    raise Unreachable(self._unreachable(error)) from None
+                    raise Unreachable(self.what, _reason(error)) from None
                 self.sleep(self._wait(attempt))
                 continue
             if answer.status in accept:
@@ -165,9 +176,9 @@ class HttpClient:
             self.sleep(max(0.0, min(self.min_interval, self.last_request + self.min_interval - now)))
         self.last_request = self.clock()
 
-    def _attempt(self, method, path, params, headers, data, body):
+    def _attempt(self, method, path, params, headers, data, body, timeout):
         url = f"{self.base_url}{path}"
-        arguments = {"params": params, "headers": headers, "data": data, "json": body, "timeout": self.timeout}
+        arguments = {"params": params, "headers": headers, "data": data, "json": body, "timeout": timeout}
         begin = time.monotonic()
         with self.session.request(method, url, stream=True, **arguments) as response:
             parts, size = [], 0
@@ -199,22 +210,22 @@ class HttpClient:
         except ValueError:
             return None
 
-    def _unreachable(self, error):
-        """Returns the message for a missing answer; never the error's own text, which may hold an address."""
-        reason = "it cannot be connected to"
-        if isinstance(error, requests.Timeout):
-            reason = "it did not answer in time"
-        elif isinstance(error, requests.exceptions.SSLError):
-            reason = "its certificate was not accepted"
-        elif isinstance(error, requests.exceptions.ProxyError):
-            reason = "the proxy refused"
-        elif isinstance(error, requests.exceptions.ChunkedEncodingError):
-            reason = "it cut the connection in the middle of an answer"
-        elif isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-            reason = "its address is not one"
-        elif not isinstance(error, requests.ConnectionError):
-            reason = f"its answer could not be read ({type(error).__name__})"
-        return f"{self.what} is out of reach: {reason}. Check the address and the network, then collect again."
+
+def _reason(error):
+    """Returns why there is no answer; never the error's own text, which may hold an address."""
+    if isinstance(error, requests.Timeout):
+        return "it did not answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate was not accepted"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy refused"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "it cut the connection in the middle of an answer"
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
+        return "its address is not one"
+    if not isinstance(error, requests.ConnectionError):
+        return f"its answer could not be read ({type(error).__name__})"
+    return "it cannot be connected to"
 
 
 PASSING_FAULTS = (

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from traceformers.apps.feed.sources.http_client import HttpClient, Refused, TooLarge, Unreachable
 from traceformers.apps.feed.sources.privacy_filter import PrivacyFilter
-from traceformers.apps.feed.sources.source_report import SourceError, SourceReport
+from traceformers.apps.feed.sources.source_report import SourceError, SourceReport, is_recent
 from traceformers.datasets_scripts.youtube.video_records import video_from_feed
 
 CHANNEL_ID = re.compile(r"UC[\w-]{22}")
@@ -52,13 +52,17 @@ class RssSource:
         """
         report = SourceReport(self.name)
         listed = [*(subscription.channel_id for subscription in db.subscriptions()), *self.channels]
+        if not listed:
+            report.warnings.append(
+                "no subscriptions are known: collect a Takeout, or name channels under [rss] in the settings"
+            )
         silent, last_fault = 0, None
         for channel_id in dict.fromkeys(listed):
             if not CHANNEL_ID.fullmatch(channel_id):
                 report.drop("not a channel id")
                 continue
             known = db.state(self.name, channel_id) or {}
-            if known.get("gone_at") and now - known["gone_at"] < GONE_AGAIN_MS:
+            if is_recent(known.get("gone_at"), now, GONE_AGAIN_MS):
                 report.drop("channel gone")
                 continue
             try:
@@ -87,7 +91,11 @@ class RssSource:
         """Stores the videos of one channel; returns what is to be known of it the next time, `dict`."""
         queries = {"long": {"playlist_id": "UULF" + channel_id[2:]}, "channel": {"channel_id": channel_id}}
         for kind, query in queries.items():
-            if known.get("kind") == "channel" and kind == "long" and now - known.get("kind_at", 0) < GONE_AGAIN_MS:
+            if (
+                known.get("kind") == "channel"
+                and kind == "long"
+                and is_recent(known.get("kind_at"), now, GONE_AGAIN_MS)
+            ):
                 continue
             same = known.get("kind") == kind
             headers = {"If-None-Match": known.get("etag"), "If-Modified-Since": known.get("modified")} if same else {}

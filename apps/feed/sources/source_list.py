@@ -4,6 +4,9 @@ import time
 
 from traceformers.apps.feed.sources.source_report import SourceReport
 
+#: No quota lasts longer. A longer wait was noted by a clock that was ahead, or is no harm to end.
+LONGEST_WAIT_MS = 2 * 86_400_000
+
 
 def collect_all(sources, db, now=None, force=False):
     """Returns what each source did, `list[SourceReport]`, in the order of the sources.
@@ -23,7 +26,7 @@ def collect_all(sources, db, now=None, force=False):
         report = SourceReport(source.name)
         try:
             waits_until = db.state(source.name, "retry_after")
-            if waits_until and waits_until > now and not force:
+            if waits_until and now < waits_until <= now + LONGEST_WAIT_MS and not force:
                 report.error = "waits, as its server asked"
                 report.retry_after = waits_until
             else:

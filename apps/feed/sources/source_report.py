@@ -59,3 +59,12 @@ class SourceReport:
         dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(self.dropped.items()))
         parts = [f"{self.added} added", f"{self.updated} updated", dropped and f"dropped: {dropped}", self.error]
         return f"{self.name}: {'; '.join(filter(None, [*parts, *self.warnings]))}"
+
+
+def is_recent(then, now, span):
+    """Returns whether a time is less than `span` ago. One in the future is not: the clock was ahead when it was noted.
+
+    Args:
+        then (`int`, *optional*), now (`int`): milliseconds since 1970. span (`int`): milliseconds.
+    """
+    return then is not None and 0 <= now - then < span

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from traceformers.apps.feed.sources.http_client import HttpClient, Refused
 from traceformers.apps.feed.sources.privacy_filter import PrivacyFilter
-from traceformers.apps.feed.sources.source_report import SourceReport
+from traceformers.apps.feed.sources.source_report import SourceReport, is_recent
 from traceformers.apps.feed.sources.youtube_client import PAGE_SIZE
 from traceformers.datasets_scripts.feed.feed_records import Video
 from traceformers.datasets_scripts.youtube.video_records import video_from_api
@@ -79,7 +79,11 @@ class VideoDetails:
             db (`FeedDatabase`). now (`int`): milliseconds since 1970.
         """
         report = SourceReport(self.name)
-        gone = {key: time for key, time in (db.state(self.name, "gone") or {}).items() if now - time < GONE_AGAIN_MS}
+        gone = {
+            key: time
+            for key, time in (db.state(self.name, "gone") or {}).items()
+            if is_recent(time, now, GONE_AGAIN_MS)
+        }
         try:
             wanted = self.wanted(db, now, gone)
             if self.client is None:

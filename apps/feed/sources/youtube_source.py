@@ -6,7 +6,7 @@ known by the id of its video, and its time is that of the first collection that 
 """
 
 from traceformers.apps.feed.sources.privacy_filter import PrivacyFilter
-from traceformers.apps.feed.sources.source_report import SourceReport
+from traceformers.apps.feed.sources.source_report import SourceReport, is_recent
 from traceformers.apps.feed.sources.video_details import PARTS, fetch_videos, video_of_item
 from traceformers.apps.feed.sources.youtube_client import PAGE_SIZE, ApiRefused
 from traceformers.datasets_scripts.feed.feed_records import Feedback, Subscription
@@ -85,7 +85,7 @@ class YouTubeSource:
     def _collect_ratings(self, db, now, report):
         known = known_ratings(db)
         # What is rated last is listed first: but for once a day, the pages of what is known are left out.
-        thorough = now - (db.state(self.name, "all ratings at") or 0) >= ALL_RATINGS_MS
+        thorough = not is_recent(db.state(self.name, "all ratings at"), now, ALL_RATINGS_MS)
         listed, complete = {}, True
         for rating, value in RATINGS.items():
             pages = self.client.pages(
@@ -126,7 +126,7 @@ class YouTubeSource:
         listed = [*(subscription.channel_id for subscription in db.subscriptions()), *self.channels]
         listed = [channel_id for channel_id in dict.fromkeys(listed) if channel_id.startswith("UC")]
         asked_at = {channel_id: db.state(self.name, f"asked {channel_id}") or 0 for channel_id in listed}
-        due = [channel_id for channel_id in listed if now - asked_at[channel_id] >= self.channel_interval_ms]
+        due = [each for each in listed if not is_recent(asked_at[each], now, self.channel_interval_ms)]
         waiting = db.state(self.name, "waiting for details") or []
         for channel_id in sorted(due, key=lambda each: (asked_at[each], each)):
             try:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -105,6 +106,28 @@ def test_scores_are_printed_for_any_moment_and_written_unless_dry(tmp_path):
     assert invoke(home, "score", "--at", "tomorrow").exit_code == 1
 
 
+@pytest.mark.parametrize(
+    "arguments,told",
+    [
+        (["--at", "1900-01-01"], "between 1970 and 9999, got '1900-01-01'"),
+        (["--at", "0001-01-01"], "between 1970 and 9999, got '0001-01-01'"),
+        (["--days", "inf"], "--days"),
+        (["--days", "1e300"], "--days"),
+    ],
+)
+def test_moments_and_look_backs_beyond_the_calendar_are_refused(tmp_path, arguments, told):
+    result = invoke(feed_home(tmp_path, tables={}), "score", "--dry-run", *arguments)
+    assert result.exit_code in (1, 2) and told in result.output + str(result.exception)
+
+
+@pytest.mark.parametrize("command", [["serve", "--no-schedule"], ["label", "--site"]])
+def test_a_site_whose_port_is_taken_is_told_before_it_starts(tmp_path, command):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        home = feed_home(tmp_path, tables={}, site={"port": other.getsockname()[1]})
+        result = invoke(home, *command)
+    assert result.exit_code == 1 and "or name another with --port" in str(result.exception)
+
+
 def test_a_second_run_is_refused_while_one_goes_on_and_changes_nothing(tmp_path):
     home = feed_home(tmp_path)
     with home.only_run():
@@ -120,7 +143,7 @@ def test_an_export_is_imported_to_the_same_state(tmp_path):
     told = said(home, "export", str(tmp_path / "export"), "--format", "json")
     assert "60 videos" in told
     said(other, "import", str(tmp_path / "export"))
-    assert said(other, "import", str(tmp_path / "export")) == ""
+    assert said(other, "import", str(tmp_path / "export")).startswith("nothing is new")
     with open_feed(home) as one, open_feed(other) as two:
         assert one.database.feedback_table().equals(two.database.feedback_table())
         assert one.database.video_table().equals(two.database.video_table())
@@ -161,6 +184,7 @@ def test_forgetting_a_word_deletes_the_activity_that_names_it(tmp_path):
 
 def test_a_rollback_brings_the_model_before_back(tmp_path):
     home = feed_home(tmp_path, tables={})
+    assert "Expected a model in use, found none" in str(invoke(home, "rollback").exception)
     with open_feed(home) as feed:
         first = promote(feed, tiny_feed_model("ngram"))
         promote(feed, tiny_feed_model("ngram"), now=NOW + 1000)
@@ -213,6 +237,7 @@ def test_training_with_too_few_labels_says_how_many_are_missing(tmp_path):
         feed.database.add_feedback([Feedback("1", "v", "interest", 1.0, NOW, "labelling")])
     result = invoke(home, "train")
     assert result.exit_code == 1 and "Label" in str(result.exception)
+    assert "expected one of auto, linear" in str(invoke(home, "train", "--model", "big").exception)
     with open_feed(home) as feed:
         assert feed.database.runs() == [] and feed.registry.names() == []
 

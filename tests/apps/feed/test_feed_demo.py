@@ -57,6 +57,17 @@ def test_the_demo_can_be_run_again_and_never_over_something_else(demo, tmp_path)
     assert not (demo_home(home.path).path / "old").exists()
 
 
+@pytest.mark.slow
+def test_a_demo_shows_a_feed_without_activity_and_writes_none_if_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(feed_demo, "offline_minilm", lambda: False)
+    *lines, path = run_demo(tmp_path / "home", days=5, feedbacks=200, seed=1, activity=False, dry_run=True)
+    text = "\n".join(lines)
+    assert "as if no activity had been recorded" in text and "before it: no activity recorded" in text
+    assert "no feed was written" in text
+    with open_feed(FeedHome(path)) as feed:
+        assert feed.registry.current() and feed.database.feed_version() is None
+
+
 def test_nothing_in_the_simulated_life_is_later_than_now():
     settings = FeedSettings().changed("general", time_zone="America/New_York")
     tables = simulated_tables_until(NOW, settings.zone, 5, 200, 0)

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import tomllib
 from dataclasses import fields
 
@@ -52,6 +54,9 @@ def test_what_the_file_does_not_name_has_its_default():
         ("[schedule]\nactive_from = '7'", "schedule.active_from: expected a time of day"),
         ("[model]\nencoder = 'bge'", "model.encoder: expected one of bge-m3"),
         ("[model]\nkind = 'big'", "model.kind: expected one of auto, linear, base, hybrid"),
+        ("[activitywatch]\nhost = 'http://desk'", "activitywatch.host: expected a name or an address, without http"),
+        ("[activitywatch]\nhost = 'desk:5600'", "activitywatch.host: expected a name or an address, without http"),
+        ("[site]\nhost = ''", "site.host: expected a name or an address"),
         ("[general", "Expected TOML in home/settings.toml"),
     ],
 )
@@ -59,6 +64,57 @@ def test_a_wrong_setting_is_refused_with_file_key_and_what_was_expected(text, na
     with pytest.raises(SettingsError) as error:
         FeedSettings.from_text(text, "home/settings.toml")
     assert named in str(error.value) and "home/settings.toml" in str(error.value)
+
+
+def test_names_and_addresses_of_both_kinds_are_hosts():
+    for host in ("127.0.0.1", "desk.local", "dell_é", "::1", "[fe80::1%eth0]", "0.0.0.0", "::"):
+        assert FeedSettings().changed("activitywatch", host=host).activitywatch.host == host
+
+
+def test_a_value_that_stands_in_no_file_is_refused_without_naming_one():
+    with pytest.raises(SettingsError, match=r"^general.time_zone: expected .* got 'Mars' .*Give another\.$"):
+        FeedSettings().changed("general", time_zone="Mars")
+
+
+def test_files_that_an_editor_of_windows_saved_are_read(tmp_path):
+    home, _ = begin_feed(tmp_path, time_zone="Europe/Vienna", encoder="minilm")
+    for file in (home.settings, home.secrets):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert FeedSettings.load(home).general.time_zone == "Europe/Vienna"
+    assert FeedSecrets.load(home, {}) == FeedSecrets()
+
+
+def test_bytes_that_are_no_text_are_told_with_file_and_line_and_not_shown(tmp_path):
+    home, _ = begin_feed(tmp_path, time_zone="UTC", encoder="minilm")
+    for file, load in ((home.settings, FeedSettings.load), (home.secrets, FeedSecrets.load)):
+        file.write_bytes(b"# one\n# t\xff0psecret\n")
+        with pytest.raises(ValueError, match=rf"{file.name}, got other bytes in line 2\. Save it as UTF-8") as error:
+            load(home)
+        assert "psecret" not in str(error.value)
+
+
+def test_a_home_that_cannot_be_made_is_told_with_what_to_do(tmp_path):
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(OSError, match=r"Expected to write .*file, got: .* Name another folder with --home"):
+        begin_feed(tmp_path / "file", time_zone="UTC", encoder="minilm")
+    assert (tmp_path / "file").read_text() == "a file"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX limits the size of files")
+def test_settings_stay_as_they_were_where_no_file_can_grow(tmp_path):
+    code = (
+        "import resource, signal, sys\n"
+        "from traceformers.apps.feed.feed_home import FeedHome\n"
+        "from traceformers.apps.feed.feed_settings import FeedSettings, write_settings\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "write_settings(FeedHome(sys.argv[1]), FeedSettings())\n"
+    )
+    begin_feed(tmp_path, time_zone="Europe/Vienna", encoder="minilm")
+    before = {file: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=120)
+    assert "settings.toml, got: File too large. Nothing was done: make room" in ended.stderr
+    assert {file: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()} == before
 
 
 def test_a_password_in_the_database_url_is_refused_and_not_shown():

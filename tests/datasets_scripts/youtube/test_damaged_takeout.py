@@ -255,3 +255,11 @@ def test_a_table_whose_line_never_ends_is_refused(tmp_path):
     assert len(read_takeout(path).feedback) == 1
     with pytest.raises(ValueError, match="this is no table"):
         read_takeout(path, strict=True)
+
+
+def test_an_archive_of_another_product_is_no_empty_file_though_it_holds_one(tmp_path):
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("Takeout/Photos/empty.json", "")
+        archive.writestr("Takeout/Photos/album.json", '{"title": "Sea"}')
+    with pytest.raises(ValueError, match="got 1 JSON, 1 empty without any of them"):
+        read_takeout(tmp_path / "photos.zip")

@@ -192,7 +192,7 @@ def test_a_table_that_cannot_be_told_to_be_the_likes_can_be_named(tmp_path):
     report = read_takeout(path)
     assert not report.feedback
     assert len(report.videos) == 3
-    assert "liked=" in report.warnings[0]
+    assert "liked = " in report.warnings[0]
     assert len(read_takeout(path, liked="tetszik").feedback) == 3
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from assertions import push
 from huggingface_hub import HfApi
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny_feed_model import (
     TITLES,
     logits,
@@ -301,3 +301,16 @@ def test_the_adapter_of_the_default_model_is_below_20_mb():
     of_lora = sum(p.numel() for name, p in model.named_parameters() if ".lora_" in name)
     assert of_lora > 3_000_000
     assert 4 * learning < 20_000_000, f"{4 * learning:,} bytes"
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_a_folder_without_the_heads_is_refused_not_loaded_with_random_ones(lora, tmp_path):
+    model = tiny_feed_model("bert")
+    if lora:
+        model.add_lora(r=2, alpha=4)
+    model.save_pretrained(tmp_path)
+    file = tmp_path / "adapter" / "adapter_model.safetensors" if lora else tmp_path / "model.safetensors"
+    tensors = {name: tensor for name, tensor in load_file(file).items() if "productive_head" not in name}
+    save_file(tensors, file, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match="productive_head"):
+        AutoModel.from_pretrained(tmp_path)

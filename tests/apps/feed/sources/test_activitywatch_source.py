@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,7 @@ import pytest
 from aw_server import AwServer, free_port
 
 from traceformers.apps.feed.database.feed_database import FeedDatabase
+from traceformers.apps.feed.sources import activitywatch_client
 from traceformers.apps.feed.sources.activitywatch_client import (
     DAY_MS,
     HOUR_MS,
@@ -468,3 +470,11 @@ def test_a_server_that_dies_in_the_middle_keeps_what_came(db):
     assert "out of reach" in report.error and report.added == len(rows(db)) > 0
     with pytest.raises(SourceError, match="Start ActivityWatch"):
         broken.client.info()
+
+
+def test_a_host_that_takes_the_question_and_is_silent_is_soon_given_up(monkeypatch):
+    monkeypatch.setattr(activitywatch_client, "INFO_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = ActivityWatchClient(port=silent.getsockname()[1], attempts=2, sleep=lambda seconds: None)
+        with pytest.raises(SourceError, match=r"got none: it did not answer in time\. Start ActivityWatch"):
+            client.info()

@@ -82,6 +82,13 @@ def test_a_channel_that_is_gone_is_counted_and_asked_again_after_a_week(youtube,
     assert source(youtube).collect(db, NOW + 8 * DAY).added == 1
 
 
+def test_a_channel_found_gone_by_a_clock_that_was_ahead_is_asked_again(youtube, db):
+    del youtube.channels[FIRST]
+    source(youtube).collect(db, NOW + 365 * DAY)
+    youtube.add_channel(FIRST, "Back", [youtube.video(video_id(5), "Again")])
+    assert source(youtube).collect(db, NOW).added == 1
+
+
 def test_one_broken_feed_does_not_keep_the_others_away(youtube, db):
     youtube.fail("/feeds/videos.xml", how="text", where=FIRST[2:])
     report = source(youtube).collect(db, NOW)
@@ -131,3 +138,9 @@ def test_what_is_no_feed_is_refused(body):
 def test_a_channel_without_a_video_is_a_feed_without_entries():
     feed = b'<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>Empty</title></feed>'
     assert list(read_feed(feed)) == []
+
+
+def test_without_any_channel_the_report_says_where_channels_come_from(youtube, db):
+    db.set_subscriptions([], "takeout")
+    report = source(youtube).collect(db, NOW)
+    assert report.ok and "no subscriptions are known: collect a Takeout" in str(report)

@@ -5,6 +5,11 @@ import json
 import pytest
 
 from traceformers.apps.feed.database.feed_database import FeedDatabase
+from traceformers.apps.feed.feed_collecting import sources_of
+from traceformers.apps.feed.feed_home import FeedHome
+from traceformers.apps.feed.feed_secrets import FeedSecrets
+from traceformers.apps.feed.feed_settings import FeedSettings
+from traceformers.apps.feed.open_feed import OpenFeed
 from traceformers.apps.feed.sources.aw_export_source import AwExportSource
 from traceformers.apps.feed.sources.privacy_filter import PrivacyFilter
 from traceformers.apps.feed.sources.source_list import collect_all
@@ -59,6 +64,13 @@ def test_a_source_that_asked_to_be_left_alone_is_left_alone_until_then_also_afte
     assert collect_all([again], db, NOW + 999, force=True)[0].added == 1
     assert collect_all([again], db, NOW + 1001)[0].added == 1
     assert again.asked == 2
+
+
+def test_a_wait_noted_by_a_clock_that_was_ahead_is_not_kept(db):
+    ahead = NOW + 365 * 86_400_000
+    collect_all([Stub("slow", SourceError("Too many.", retry_after=ahead + 1000))], db, ahead)
+    again = Stub("slow", SourceReport("slow", added=1))
+    assert collect_all([again], db, NOW)[0].added == 1
 
 
 def test_ctrl_c_ends_the_collection(db):
@@ -117,6 +129,31 @@ def test_a_takeout_is_imported_once_however_often_it_is_read(takeout, db):
     again = TakeoutSource(takeout).collect(db, NOW + 1)
     assert (again.ok, again.added, again.updated) == (True, 0, 0)
     assert [db.video_table(), db.watch_table(), db.feedback_table()] == before
+
+
+def test_subscriptions_of_all_takeouts_count_and_a_newer_export_replaces_its_own(takeout, db, tmp_path):
+    second = tmp_path / "other account" / "Takeout"
+    second.mkdir(parents=True)
+    other, third = "UC" + "o" * 22, "UC" + "t" * 22
+
+    def subscribe(*channels):
+        rows = [f"{channel},http://www.youtube.com/channel/{channel},{channel[2]}" for channel in channels]
+        (second / "subscriptions.csv").write_text("\n".join(["Channel Id,Channel Url,Channel Title", *rows]) + "\n")
+        assert TakeoutSource(second).collect(db, NOW).ok
+        return {each.channel_id for each in db.subscriptions()}
+
+    TakeoutSource(takeout).collect(db, NOW)
+    assert subscribe(other, third) == {CHANNEL, other, third}
+    assert subscribe(third) == {CHANNEL, third}
+
+
+def test_the_table_of_the_likes_can_be_named_in_the_settings(takeout, db, tmp_path):
+    (takeout / "Liked videos-videos.csv").rename(takeout / "Tetszik.csv")
+    secrets, home = FeedSecrets(), FeedHome(tmp_path)
+    for liked, likes in (("", 0), ("tetszik", 1)):
+        settings = FeedSettings().changed("takeout", paths=[str(takeout)], liked=liked)
+        (source,) = sources_of(OpenFeed(home, settings, secrets, db, None), only=["takeout"])
+        assert bool(source.collect(db, NOW).warnings) != bool(likes) and db.feedback_table().num_rows == likes
 
 
 def test_private_videos_of_a_takeout_leave_no_watch_and_no_like(takeout, db):

@@ -198,6 +198,14 @@ def test_new_videos_of_channels_get_their_details_by_id(youtube, db):
     assert all(len(query["id"].split(",")) <= 50 for query in youtube.asked(VIDEOS))
 
 
+def test_a_clock_that_was_ahead_keeps_no_channel_away(youtube, db):
+    youtube.add_channel(FIRST, "First", many(youtube, 2))
+    db.set_subscriptions([Subscription(FIRST)], "takeout")
+    source(youtube).collect(db, NOW + 365 * 24 * HOUR)
+    youtube.add_channel(FIRST, "First", many(youtube, 3))
+    assert source(youtube).collect(db, NOW).added == 1
+
+
 def test_a_channel_is_asked_again_for_what_is_new_only(youtube, db):
     youtube.add_channel(FIRST, "First", many(youtube, 60))
     db.set_subscriptions([Subscription(FIRST)], "takeout")
