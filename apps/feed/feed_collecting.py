@@ -92,6 +92,7 @@ def _takeouts(settings, secrets, privacy, paths, again, home):
         yield TakeoutSource(
             path,
             privacy(),
+            again=again or path in map(str, paths),
             time_zone=settings.general.time_zone,
             liked=settings.takeout.liked or None,
             sample=settings.takeout.sample or None,

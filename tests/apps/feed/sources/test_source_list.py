@@ -126,9 +126,23 @@ def test_a_takeout_is_imported_once_however_often_it_is_read(takeout, db):
     assert [row["video_id"] for row in db.labels().to_pylist()] == ["video000001"]
     assert sum(report.dropped.values()) >= 1
     before = [db.video_table(), db.watch_table(), db.feedback_table()]
-    again = TakeoutSource(takeout).collect(db, NOW + 1)
+    again = TakeoutSource(takeout, again=True).collect(db, NOW + 1)
     assert (again.ok, again.added, again.updated) == (True, 0, 0)
     assert [db.video_table(), db.watch_table(), db.feedback_table()] == before
+
+
+def test_a_takeout_that_has_not_changed_is_not_read_again(takeout, db, monkeypatch):
+    from traceformers.datasets_scripts.youtube import takeout as reader
+
+    read, calls = reader.read_takeout, []
+    monkeypatch.setattr(reader, "read_takeout", lambda *args, **options: calls.append(args) or read(*args, **options))
+    for _ in range(2):
+        assert TakeoutSource(takeout).collect(db, NOW).ok
+    assert len(calls) == 1
+    assert TakeoutSource(takeout, music=True).collect(db, NOW).ok and len(calls) == 2  # read in another way
+    (takeout / "new.csv").write_text("Channel Id,Channel Url,Channel Title\n")
+    TakeoutSource(takeout).collect(db, NOW)
+    assert len(calls) == 3
 
 
 def test_subscriptions_of_all_takeouts_count_and_a_newer_export_replaces_its_own(takeout, db, tmp_path):
