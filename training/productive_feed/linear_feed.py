@@ -163,6 +163,9 @@ def fit_scaled(features, is_yes, scaling, c):
     """Returns (weights (F,), bias) of a logistic regression on scaled features, for features as they are."""
     means, factors = scaling
     read = np.flatnonzero(factors)
+    if not len(read):  # nothing differs between the rows: the share of yes is all there is to say
+        rate = (is_yes.sum() + 1) / (len(is_yes) + 2)
+        return np.zeros(features.shape[1]), math.log(rate / (1 - rate))
     rows, turn = (features[:, read] - means[read]) * factors[read], None
     if len(rows) < len(read):  # weights lie in the span of the rows: turned into it there are fewer of them
         turn = np.linalg.qr(rows.T)[0]  # (F, n)
