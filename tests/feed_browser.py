@@ -163,7 +163,7 @@ def feed_site(folder, fill=None, **options):
 def chromium():
     """Debian's Chromium, driven by playwright."""
     if not CHROMIUM:
-        pytest.skip("install chromium")
+        pytest.fail("Expected Chromium, found none: the pages are tested in a real browser. apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
