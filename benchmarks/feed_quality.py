@@ -90,14 +90,12 @@ class FeedData:
 
     def setfit_vectors(self, head, train, labels, seed):
         """Returns vectors of the texts by SetFit, trained once for all rows that use them."""
-        from peers.feed_peers import setfit_vectors
-
-        from traceformers.training.model_files import model_folder
+        from traceformers.training.productive_feed.feed_baselines import setfit_vectors
 
         settings = self.setfit_iterations, self.setfit_tokens
         path = self.folder.with_name(f"{self.folder.name}-setfit-{settings[0]}-{settings[1]}-{head}.npy")
         if not path.is_file():
-            found = setfit_vectors(model_folder(ENCODER), self.texts, labels, train, *settings, seed)
+            found = setfit_vectors(self.texts, labels, train, ENCODER, seed, *settings, most=len(train))
             np.save(path, found)
         return np.load(path)
 

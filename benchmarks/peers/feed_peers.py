@@ -118,18 +118,3 @@ def nearness_features(data):
         means = [float(near @ weight / weight.sum()) if len(near) else 0.0 for weight in weights]
         found.append([*means, float(near[ago < 60].max(initial=0.0))])
     return np.array(found)
-
-
-def setfit_vectors(folder, texts, labels, train, iterations, tokens, seed):
-    """Returns vectors (n, H) of a sentence encoder that SetFit trained on pairs of the texts of `train`."""
-    from datasets import Dataset
-    from setfit import SetFitModel, Trainer, TrainingArguments
-
-    model = SetFitModel.from_pretrained(str(folder))
-    model.model_body.max_seq_length = tokens
-    rows = Dataset.from_dict({"text": [texts[i] for i in train], "label": [int(labels[i]) for i in train]})
-    arguments = TrainingArguments(
-        batch_size=16, num_epochs=1, num_iterations=iterations, seed=seed, save_strategy="no", report_to="none"
-    )
-    Trainer(model=model, args=arguments, train_dataset=rows).train()
-    return model.model_body.encode(texts, show_progress_bar=False, normalize_embeddings=True).astype(np.float64)

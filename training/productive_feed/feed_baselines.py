@@ -145,8 +145,12 @@ def _scores(model, features, labels, rows):
     return np.log(p / (1 - p))
 
 
-def setfit_vectors(texts, labels, train, encoder, seed=42):
-    """Returns vectors of texts (n, H) by a sentence encoder that SetFit trained on pairs of the texts of `train`.
+def setfit_vectors(texts, labels, train, encoder, seed=42, iterations=5, tokens=None, most=SETFIT_LABELS):
+    """Returns unit vectors of texts (n, H) by a sentence encoder that SetFit trained on pairs of the texts of `train`.
+
+    Args:
+        iterations (`int`): pairs of each kind a text. tokens (`int`, *optional*): of a text that are read.
+        most (`int`): labels that pairs are made of, drawn at random where there are more.
 
     Raises:
         ValueError: SetFit is not installed, or no encoder is named.
@@ -161,11 +165,13 @@ def setfit_vectors(texts, labels, train, encoder, seed=42):
     from traceformers.training.model_files import model_folder
 
     random = np.random.default_rng(seed)
-    chosen = train if len(train) <= SETFIT_LABELS else np.sort(random.choice(train, SETFIT_LABELS, replace=False))
+    chosen = train if len(train) <= most else np.sort(random.choice(train, most, replace=False))
     model = SetFitModel.from_pretrained(str(model_folder(encoder)))
+    if tokens is not None:
+        model.model_body.max_seq_length = tokens
     rows = Dataset.from_dict({"text": [texts[i] for i in chosen], "label": [int(labels[i]) for i in chosen]})
     arguments = TrainingArguments(
-        batch_size=16, num_epochs=1, num_iterations=5, seed=seed, save_strategy="no", report_to="none"
+        batch_size=16, num_epochs=1, num_iterations=iterations, seed=seed, save_strategy="no", report_to="none"
     )
     Trainer(model=model, args=arguments, train_dataset=rows).train()
-    return np.asarray(model.model_body.encode(texts, show_progress_bar=False), dtype=np.float64)
+    return model.model_body.encode(texts, show_progress_bar=False, normalize_embeddings=True).astype(np.float64)
