@@ -7,18 +7,17 @@ Axes: B users, T items of a history, V token ids, N items of all histories, H wi
 """
 
 import itertools
-import os
-import sys
 import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
-from transformers.utils import ModelOutput, cached_file
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers.utils import ModelOutput
 
 from .configuration_recommender import FIRST_ITEM_ID, RecommenderConfig, is_int, is_number
+from .item_catalogue import ItemCatalogueMixin, NoItemTokenizerError
 from .item_index import ItemIndex
 from .item_ranking import NEVER, diversify, pad_rows, top_k, unit_vectors
 from .recommendation_rules import UNKNOWN_YEAR, Rules, flat_rows, last_years
@@ -27,13 +26,7 @@ from .recommendation_rules import UNKNOWN_YEAR, Rules, flat_rows, last_years
 _SCORES_AT_ONCE = 1 << 25
 #: With diversity, this many items for each recommended one are compared, and at least as many as the second.
 _POOL_FACTOR, _POOL_LEAST = 4, 100
-#: What `from_pretrained` was told about the repository, which the item tokenizer is then loaded with.
-_HUB_ARGUMENTS = ("cache_dir", "local_files_only", "token", "revision", "subfolder", "trust_remote_code")
 UNKNOWN_ITEMS = ("ignore", "error")
-
-
-class NoItemTokenizerError(ValueError):
-    """A model has no item tokenizer, neither assigned nor in its repository."""
 
 
 @dataclass
@@ -63,7 +56,7 @@ class Recommendations(NamedTuple):
     scores: list[list[float]]
 
 
-class RecommenderPreTrainedModel(PreTrainedModel):
+class RecommenderPreTrainedModel(ItemCatalogueMixin, PreTrainedModel):
     """Base of all recommenders.
 
     A subclass implements `next_item_scores`. For retrieval in large catalogues it implements `query_vectors` and
@@ -75,8 +68,6 @@ class RecommenderPreTrainedModel(PreTrainedModel):
     base_model_prefix = "recommender"
     main_input_name = "input_ids"
 
-    _item_tokenizer = None
-    _item_tokenizer_source = None
     _item_index = None
 
     def __init_subclass__(cls, **kwargs):
@@ -377,115 +368,6 @@ class RecommenderPreTrainedModel(PreTrainedModel):
         """Forget the index, so that all items are scored again."""
         self._item_index = None
 
-    # --- the catalogue --------------------------------------------------------------------------------------
-
-    @property
-    def item_tokenizer(self):
-        """The ItemTokenizer of this model, loaded at first use from the repository that the model came from.
-
-        Raises:
-            NoItemTokenizerError: the model came from no repository, or one without a tokenizer, and none was assigned.
-        """
-        if self._item_tokenizer is None:
-            if self._item_tokenizer_source is None:
-                raise NoItemTokenizerError(
-                    f"Expected an item tokenizer, got a {type(self).__name__} that was loaded from no repository; "
-                    "assign one: model.item_tokenizer = ItemTokenizer(items=[...])."
-                )
-            self.item_tokenizer = self._load_item_tokenizer()
-        return self._item_tokenizer
-
-    @item_tokenizer.setter
-    def item_tokenizer(self, tokenizer):
-        if tokenizer is not None and len(tokenizer) != self.config.vocab_size:
-            raise ValueError(
-                f"Expected an item tokenizer with vocab_size = {self.config.vocab_size} token ids, got "
-                f"{len(tokenizer)}; assign the tokenizer that the model was trained with, or call model.add_items."
-            )
-        self._item_tokenizer = tokenizer
-
-    def _load_item_tokenizer(self):
-        name, arguments = self._item_tokenizer_source
-        place = {key: value for key, value in arguments.items() if key != "trust_remote_code"}
-        if cached_file(name, "tokenizer_config.json", _raise_exceptions_for_missing_entries=False, **place) is None:
-            raise NoItemTokenizerError(
-                f"Expected an item tokenizer in {name}, got none; save it there with tokenizer.save_pretrained, or "
-                "assign one: model.item_tokenizer = ItemTokenizer(items=[...])."
-            )
-        # Code that is installed needs no trust; its package names its tokenizer at the root.
-        package = sys.modules.get(type(self).__module__.partition(".")[0])
-        installed = getattr(package, "ItemTokenizer", None)
-        if installed is not None:
-            return installed.from_pretrained(name, **arguments)
-        # The code of this model came from the same repository, and was trusted.
-        return AutoTokenizer.from_pretrained(name, **{**arguments, "trust_remote_code": True})
-
-    def add_items(
-        self, items, titles=None, years=None, genres=None, directors=None, writers=None, title_vectors=None
-    ) -> list[int]:
-        """Return the token ids of new items, which the tokenizer and the model then know; ids of others do not change.
-
-        A model with metadata whose `output_embedding` is "fused" scores them by what it learned of their genres,
-        director, writers and title; names that its catalogue did not have say nothing to it. With another
-        `output_embedding` metadata counts where they are in a history, and all new items have one score until the model
-        is trained on. What another model does is said at its `_extend_items`.
-
-        Arguments:
-            items: list of new item ids.
-            titles, years, genres, directors, writers: as for ItemTokenizer, one entry an item.
-            title_vectors (n, E): vectors of the titles, for a model that was trained with such.
-
-        Raises:
-            ValueError: an item is there already, a column does not fit, or the model cannot take more items. Nothing
-                is changed then.
-        """
-        tokenizer = self.item_tokenizer
-        columns = {"titles": titles, "years": years, "genres": genres, "directors": directors, "writers": writers}
-        names, new = tokenizer.checked_new_items(items, **columns)
-        metadata = {name: new.get(name) for name in columns}
-        metadata["title_vectors"] = None if title_vectors is None else np.asarray(title_vectors, np.float32)
-        for module in self.modules():  # an ensemble's members, too, number names as its tokenizer does
-            if hasattr(module, "_extend_items"):
-                _check_title_vectors(metadata["title_vectors"], len(names), module.config)
-                module._item_tokenizer = tokenizer
-        size = self.config.vocab_size + len(names)
-        self._extend_items(len(names), metadata)
-        self.config.vocab_size = size
-        self._item_index = None
-        return tokenizer.add_items(names, **new)
-
-    # --- repositories ---------------------------------------------------------------------------------------
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path, *model_args, **kwargs):
-        """Return the model of a folder or repository, as for any model; it remembers where its tokenizer lies."""
-        loaded = super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
-        model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info
-        if pretrained_model_name_or_path is not None:
-            name = os.fspath(pretrained_model_name_or_path)
-            arguments = {key: kwargs[key] for key in _HUB_ARGUMENTS if kwargs.get(key) is not None}
-            if os.path.isdir(name):
-                name = os.path.abspath(name)
-            elif getattr(model.config, "_commit_hash", None):  # a branch may have moved on by the time of first use
-                arguments["revision"] = model.config._commit_hash
-            model._item_tokenizer_source = (name, arguments)
-        return loaded
-
-    def save_pretrained(self, save_directory, is_main_process=True, state_dict=None, push_to_hub=False, **kwargs):
-        """Save the model, its code and its item tokenizer, where it has one, to a folder."""
-        super().save_pretrained(save_directory, is_main_process=is_main_process, state_dict=state_dict, **kwargs)
-        if is_main_process and self._has_item_tokenizer():
-            self.item_tokenizer.save_pretrained(save_directory)
-        if push_to_hub and is_main_process:
-            self.push_to_hub(kwargs.pop("repo_id", os.path.basename(os.path.abspath(save_directory))), **kwargs)
-
-    def _has_item_tokenizer(self):
-        """Return whether there is an item tokenizer, which is then loaded; a broken one raises."""
-        try:
-            return self.item_tokenizer is not None
-        except NoItemTokenizerError:
-            return False
-
     # --- arguments ------------------------------------------------------------------------------------------
 
     def _check_call(self, k, diversity=0.0, unknown_items="ignore", batch_size=1):
@@ -534,19 +416,6 @@ class RecommenderPreTrainedModel(PreTrainedModel):
                 f"entries of which {sum(nested)} are lists; pass one or the other."
             )
         return self._encode([list(row) for row in items], name, unknown_items, told)
-
-
-def _check_title_vectors(vectors, n, config):
-    """Raise a ValueError where a model reads titles and vectors (n, E) of them do not fit."""
-    if getattr(config, "metadata_fusion", "none") == "none" or "title" not in config.metadata_features:
-        return
-    expected = (n, config.title_embedding_size)
-    if vectors is None or vectors.shape != expected:
-        came = "none" if vectors is None else vectors.shape
-        raise ValueError(
-            f"Expected title_vectors of shape {expected}, for this model reads titles, got {came}; encode the titles "
-            "of the new items with the sentence encoder that config.title_encoder names."
-        )
 
 
 def _n_histories(histories):
