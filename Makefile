@@ -21,8 +21,9 @@ quickstart: .venv/stamp
 	.venv/bin/traceformers recommend runs/quickstart-items/model --history 1,260,1210
 	.venv/bin/traceformers feed demo --home runs/quickstart-feed --no-serve
 
+# A process a core; the tests of one file stay together, for what they share is made once a file.
 test: .venv/stamp
-	$(RUN) pytest -m "not slow"
+	$(RUN) pytest -m "not slow" -n auto --dist loadfile
 
 test-slow: .venv/stamp
 	$(RUN) pytest -m slow

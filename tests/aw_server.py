@@ -20,6 +20,8 @@ import time
 import venv
 from pathlib import Path
 
+from filelock import FileLock
+
 VARIABLE = "TRACEFORMERS_AW_SERVER"
 # With Flask 2.3 no event can be read (its JSON encoder is ignored), with peewee 4 no bucket made in its SQLite storage.
 REQUIREMENTS = ("aw-server==0.12.0", "flask<2.3", "peewee<4")
@@ -49,6 +51,13 @@ def made_environment():
     """Returns the Python of an environment with aw-server, made on first use."""
     folder = Path(sys.prefix) / "aw-server-0.12"
     python, stamp = folder / "bin" / "python", folder / "complete"
+    with FileLock(f"{folder}.lock"):  # tests run in several processes
+        _make_environment(folder, python, stamp)
+    return python
+
+
+def _make_environment(folder, python, stamp):
+    """Makes the environment, unless it is there."""
     if not stamp.is_file():
         shutil.rmtree(folder, ignore_errors=True)
         try:
@@ -63,7 +72,6 @@ def made_environment():
                 f"Install it in an environment of its own and name its aw-server in {VARIABLE}."
             ) from error
         stamp.touch()
-    return python
 
 
 def free_port():
