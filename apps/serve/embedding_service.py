@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from traceformers.apps.serve.request_batcher import QueueFull, RequestBatcher
+from traceformers.apps.serve.service_guard import RequestPace, ServiceGuard
 from traceformers.apps.serve.service_metrics import CONTENT_TYPE, ServiceMetrics
 
 try:
@@ -54,6 +55,7 @@ class Limits:
         max_batch_texts (`int`): encoded together.
         max_wait_ms (`float`): longest wait for requests on their way.
         max_queued_texts (`int`): that may wait; more requests are refused with 503.
+        requests_per_second (`float`): of one client; 0 sets no limit, more are refused with 429.
     """
 
     max_texts: int = 2048
@@ -62,10 +64,11 @@ class Limits:
     max_batch_texts: int = 1024
     max_wait_ms: float = 1.0
     max_queued_texts: int = 65_536
+    requests_per_second: float = 0.0
 
     def __post_init__(self):
         for name, value in vars(self).items():
-            if value < 0 or (value == 0 and name != "max_wait_ms"):
+            if value < 0 or (value == 0 and name not in ("max_wait_ms", "requests_per_second")):
                 raise ValueError(f"Expected {name} above 0, got {value}. Give a larger one.")
 
 
@@ -87,14 +90,14 @@ class ApiError(Exception):
         super().__init__(message)
         self.status, self.param, self.code = status, param, code
 
-    def response(self):
+    def response(self, headers=None):
         """Returns the response."""
         kind = "invalid_request_error" if self.status < 500 else "server_error"
         error = {"message": str(self), "type": kind, "param": self.param, "code": self.code}
-        return Response(to_json({"error": error}), self.status, media_type="application/json")
+        return Response(to_json({"error": error}), self.status, headers, "application/json")
 
 
-def create_app(encoder, name, document_encoder=None, limits=None):
+def create_app(encoder, name, document_encoder=None, limits=None, hosts=(), key=None):
     """Returns the FastAPI app.
 
     Args:
@@ -104,6 +107,8 @@ def create_app(encoder, name, document_encoder=None, limits=None):
         document_encoder (callable, *optional*): the same for documents, where they are not encoded as queries are;
             False refuses them.
         limits (`Limits`, *optional*).
+        hosts (iterable of `str`): names besides localhost and addresses that clients call the service by.
+        key (`str`, *optional*): what clients must send as `Authorization: Bearer KEY`.
     """
     limits, started = limits or Limits(), int(time.time())
     metrics, arriving, batchers = ServiceMetrics(encoder.cache_counts), _Arriving(), {}
@@ -129,6 +134,8 @@ def create_app(encoder, name, document_encoder=None, limits=None):
     app.state.metrics = metrics
     app.add_middleware(_BodyLimit, limit=limits.max_body_bytes)
     app.add_middleware(_Measure, metrics=metrics, arriving=arriving)
+    pace = RequestPace(limits.requests_per_second)
+    app.add_middleware(ServiceGuard, refuse=_refused, hosts=hosts, key=key, pace=pace)
     _answer_errors_as_openai_does(app)
 
     @app.post(PATH)
@@ -276,6 +283,11 @@ def _answer_errors_as_openai_does(app):
     @app.exception_handler(Exception)
     async def server_error(request, error):
         return ApiError(500, f"The service failed: {type(error).__name__}.").response()
+
+
+def _refused(status, message, headers):
+    code = {401: "invalid_api_key", 429: "rate_limit_exceeded"}.get(status)
+    return ApiError(status, message, code=code).response(headers)
 
 
 class _BodyLimit:

@@ -1,5 +1,6 @@
 """The command `traceformers serve`. It imports what it needs when run."""
 
+import os
 import signal
 import socket
 from pathlib import Path
@@ -34,13 +35,21 @@ def serve(
     max_body_bytes: Annotated[int, typer.Option(min=1, help="Length of a request.")] = 32 << 20,
     max_batch_texts: Annotated[int, typer.Option(min=1, help="Texts encoded together.")] = 1024,
     max_wait_ms: Annotated[float, typer.Option(min=0, help="Longest wait for requests on their way.")] = 1.0,
+    requests_per_second: Annotated[float, typer.Option(min=0, help="Of one client; 0 sets no limit.")] = 0.0,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Name, besides localhost and addresses, that clients call it by.", show_default=False),
+    ] = None,
 ):
     """Answer OpenAI's POST /v1/embeddings, with /health and /metrics (Prometheus).
+
+    Where others can reach it (--host), clients must send the key that is in the variable TRACEFORMERS_API_KEY.
 
     Example: traceformers serve user/encoder --port 8080
     """
     from traceformers.apps.serve import query_encoder
     from traceformers.apps.serve.embedding_service import Limits, create_app
+    from traceformers.apps.serve.service_guard import checked_key
     from traceformers.training.model_files import model_folder
 
     try:
@@ -49,11 +58,13 @@ def serve(
         raise ImportError(
             "Expected uvicorn, which the service runs in; it is not installed. Run: pip install 'traceformers[serve]'"
         ) from error
+    key = checked_key(host, os.environ.get("TRACEFORMERS_API_KEY"))
     limits = Limits(
         max_texts=max_texts,
         max_body_bytes=max_body_bytes,
         max_batch_texts=max_batch_texts,
         max_wait_ms=max_wait_ms,
+        requests_per_second=requests_per_second,
     )
     folder = model_folder(repository, revision)
     encoder = query_encoder.QueryEncoder(folder, threads, precision, cache_size)
@@ -61,7 +72,7 @@ def serve(
     if documents:
         document_encoder = query_encoder.DocumentEncoder(folder, device)
     name = name or (Path(repository).resolve().name if Path(repository).is_dir() else repository)
-    app = create_app(encoder, name, document_encoder, limits)
+    app = create_app(encoder, name, document_encoder, limits, allow_host or (), key)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With its protocol spelled: asyncio sets TCP_NODELAY only then, and without it every answer waits 40 ms.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:

@@ -273,7 +273,7 @@ def test_terminated_it_answers_what_it_has_taken_and_ends_well():
         # Half a request is on its way when the signal comes; it is read to its end and answered.
         body = json.dumps({"input": "red house", "model": "tiny"}).encode()
         with socket.create_connection(("127.0.0.1", port)) as client:
-            head = f"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+            head = f"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
             client.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body[:5])
             time.sleep(0.3)
             os.kill(process.pid, signal.SIGTERM)
