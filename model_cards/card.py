@@ -90,6 +90,26 @@ def read_energy(run_dir):
     }
 
 
+def emissions_of(facts):
+    """Returns {"co2_eq_emissions": {...}} for the YAML block of a card, {} where no energy was measured.
+
+    Args:
+        facts: variables of a template: "energy" as `read_energy` gives it, "metrics" with the hardware of the training.
+    """
+    energy = facts["energy"]
+    if not energy:
+        return {}
+    return {
+        "co2_eq_emissions": {
+            "emissions": energy["grams_co2"],
+            "source": energy["tracker"],
+            "training_type": "training",
+            "geographical_location": energy["country"],
+            "hardware_used": facts["metrics"]["train"]["hardware"],
+        }
+    }
+
+
 def table_of(figures):
     """Returns a row for all tokens and one a token class, each with the baselines next to the model.
 
@@ -135,15 +155,6 @@ def metadata_of(facts):
         for row in facts["rows"]
         for metric, name in METRIC_NAMES.items()
     ]
-    energy, more = facts["energy"], {}
-    if energy:
-        more["co2_eq_emissions"] = {
-            "emissions": energy["grams_co2"],
-            "source": energy["tracker"],
-            "training_type": "pre-training",
-            "geographical_location": energy["country"],
-            "hardware_used": facts["hardware"],
-        }
     return ModelCardData(
         license="apache-2.0",
         library_name="transformers",
@@ -151,7 +162,7 @@ def metadata_of(facts):
         tags=["custom_code", "rrweb", "session-replay", "masked-lm", facts["config"]["model_type"]],
         model_name=facts["name"],
         eval_results=results,
-        **more,
+        **emissions_of(facts),
     ).to_yaml()
 
 

@@ -14,6 +14,7 @@ from traceformers.model_cards.card import (
     MODEL,
     PACKAGES,
     count_parameters,
+    emissions_of,
     read,
     read_energy,
     rendered,
@@ -104,7 +105,14 @@ def metadata_of(facts):
         ],
         model_name=facts["name"],
         eval_results=results,
+        **emissions_of(facts),
     ).to_yaml()
+
+
+def about_texts(about_data=None):
+    """Returns {"source", "people", "licence"} of the training texts as their owner tells them, None for what is not."""
+    about = read(Path(about_data)) if about_data else {}
+    return {name: about[name] if name in about else None for name in ("source", "people", "licence")}  # noqa: SIM401
 
 
 def read_ngram_facts(run_dir, repo_id=None, revision=None, about_data=None, report=None):
@@ -126,7 +134,7 @@ def read_ngram_facts(run_dir, repo_id=None, revision=None, about_data=None, repo
         "agreement": {shown: metrics["eval"][name] for name, shown in AGREEMENT.items() if name in metrics["eval"]},
         "eval_texts": metrics["heldout_texts"],
         "report": retrieval_rows(read(Path(report)), names) if report else None,
-        "about": read(Path(about_data)) if about_data else None,
+        "about": about_texts(about_data),
         "settings": read(run_dir / "run.yaml"),
         "energy": read_energy(run_dir),
         "versions": {name: version(name) for name in ("traceformers", "sentence-transformers", *PACKAGES)},
@@ -141,7 +149,7 @@ def write_ngram_card(run_dir, repo_id=None, revision=None, about_data=None, repo
         run_dir: output folder of run_distillation.py.
         repo_id: where the model will be pushed, "user/name"; without it the snippet names the folder.
         revision: tag or commit that the snippet pins; without it "v" and the version of this package.
-        about_data: YAML file of `source` and `licence` of the training texts.
+        about_data: YAML file of `source`, `people` and `licence` of the training texts.
         report: `retrieval_report.json` of run_retrieval_eval.py; without it the card says nothing of retrieval.
     """
     facts = read_ngram_facts(run_dir, repo_id, revision, about_data, report)

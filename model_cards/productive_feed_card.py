@@ -12,7 +12,7 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from traceformers.model_cards.card import MODEL, PACKAGES, MissingFactError, read, read_energy
+from traceformers.model_cards.card import MODEL, PACKAGES, MissingFactError, emissions_of, read, read_energy
 from traceformers.model_cards.recommender_card import duration
 
 MODEL_TYPE = "productive_feed"
@@ -93,6 +93,7 @@ def metadata_of(facts):
         tags=["custom_code", "recommendation", "personal", MODEL_TYPE],
         model_name=facts["name"],
         eval_results=results or None,
+        **emissions_of(facts),
     ).to_yaml()
 
 

@@ -12,7 +12,15 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from traceformers.model_cards.card import MODEL, PACKAGES, MissingFactError, count_parameters, read, read_energy
+from traceformers.model_cards.card import (
+    MODEL,
+    PACKAGES,
+    MissingFactError,
+    count_parameters,
+    emissions_of,
+    read,
+    read_energy,
+)
 
 #: What each model type is called and after whom.
 KINDS = {
@@ -169,6 +177,7 @@ def metadata_of(facts):
         ],
         model_name=facts["name"],
         eval_results=results,
+        **emissions_of(facts),
     ).to_yaml()
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from transformers.trainer_utils import set_seed
 
+from traceformers.model_cards.measured_energy import measured_energy
 from traceformers.training.checkpoints import last_complete_checkpoint
 from traceformers.training.distillation.distillation_arguments import parse_distillation
 from traceformers.training.distillation.distillation_run import (
@@ -74,7 +75,8 @@ def main(argv=None):
 
     # 3. Training
     started = time.perf_counter()
-    result = trainer.train(resume_from_checkpoint=resume)
+    with measured_energy(trainer.args.output_dir):
+        result = trainer.train(resume_from_checkpoint=resume)
     seconds = time.perf_counter() - started
 
     # 4. Rare rows, evaluation, then the model as it is used

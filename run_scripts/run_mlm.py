@@ -18,6 +18,7 @@ from pathlib import Path
 from transformers.trainer_utils import set_seed
 
 from traceformers.model_cards.card import write_card
+from traceformers.model_cards.measured_energy import measured_energy
 from traceformers.modeling.rrweb_bert.sentence_rrweb_bert import save_sentence_transformer
 from traceformers.training.checkpoints import last_complete_checkpoint
 from traceformers.training.hardware import describe_hardware
@@ -57,7 +58,8 @@ def main(argv=None):
 
     # 3. Training
     started = time.perf_counter()
-    result = trainer.train(resume_from_checkpoint=resume)
+    with measured_energy(trainer.args.output_dir):
+        result = trainer.train(resume_from_checkpoint=resume)
     train_figures = {
         "loss": result.training_loss,
         "steps": trainer.state.global_step,

@@ -29,6 +29,7 @@ import yaml
 from accelerate import PartialState
 from transformers.trainer_utils import set_seed
 
+from traceformers.model_cards.measured_energy import measured_energy
 from traceformers.model_cards.recommender_card import write_recommender_card
 from traceformers.modeling.recommender import CLOSED_FORMS
 from traceformers.training.checkpoints import last_complete_checkpoint
@@ -168,7 +169,8 @@ def train(model_arguments, data, arguments):
     if resume == "auto":
         resume = last_complete_checkpoint(arguments.output_dir, arguments.world_size)
     trainer = build_trainer(data, arguments, build_model(model_arguments, data))
-    result = trainer.train(resume_from_checkpoint=resume)
+    with measured_energy(trainer.args.output_dir):
+        result = trainer.train(resume_from_checkpoint=resume)
     state = trainer.state
     return trainer, {
         "loss": result.training_loss,

@@ -12,11 +12,9 @@ A run on recordings of your own, described in about_data.yaml in the data set's 
 
 import argparse
 import sys
-from pathlib import Path
 
-from traceformers.model_cards.card import MODEL, MissingFactError, read, write_card
-from traceformers.model_cards.ngram_card import write_ngram_card
-from traceformers.model_cards.recommender_card import KINDS, write_recommender_card
+from traceformers.model_cards.card import MissingFactError
+from traceformers.model_cards.card_of_run import write_card_of_run
 
 
 def main(argv=None):
@@ -30,14 +28,7 @@ def main(argv=None):
     parser.add_argument("--report", help="retrieval_report.json of run_retrieval_eval.py, for an n-gram encoder")
     args = parser.parse_args(argv)
     try:
-        config = Path(args.run_dir) / MODEL / "config.json"
-        model_type = read(config)["model_type"] if config.is_file() else None
-        if model_type == "ngram_encoder":
-            path = write_ngram_card(args.run_dir, args.repo_id, args.revision, args.about_data, args.report)
-        elif model_type in KINDS:
-            path = write_recommender_card(args.run_dir, args.repo_id, args.revision, args.about_data)
-        else:
-            path = write_card(args.run_dir, args.repo_id, args.revision, args.about_data)
+        path = write_card_of_run(args.run_dir, args.repo_id, args.revision, args.about_data, args.report)
         print(path)
     except MissingFactError as error:
         sys.exit(f"write_model_card: {error}")

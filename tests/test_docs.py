@@ -55,7 +55,7 @@ def script_of(command, document):
     """Returns what of a command is ours: "traceformers sessions log", a script's path in the repository, or None."""
     words = shlex.split(command)
     if words[0] == "traceformers":
-        return " ".join(["traceformers", *takewhile(re.compile(r"[a-z-]+$").match, words[1:3])])
+        return " ".join(["traceformers", *takewhile(re.compile(r"[a-z][a-z-]*$").match, words[1:3])])
     script = next((word for word in words if word.endswith(".py")), None)
     if script is None:
         return None  # python -c ..., python -m pytest ...

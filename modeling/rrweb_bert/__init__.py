@@ -9,5 +9,14 @@ AUTO_CLASSES = [
         "AutoModelForSequenceClassification": (
             "traceformers.modeling.rrweb_bert.modeling_rrweb_bert.RRWebBertForSequenceClassification"
         ),
-    }
+        "AutoModelForNextSentencePrediction": (
+            "traceformers.modeling.rrweb_bert.modeling_rrweb_bert.RRWebBertForNextAction"
+        ),
+    },
+    {
+        "AutoConfig": "traceformers.modeling.rrweb_bert.configuration_rrweb_trimodal.RRWebTrimodalConfig",
+        "AutoTokenizer": "traceformers.tokenization.rrweb.tokenization_rrweb.RRWebTokenizer",
+        "AutoProcessor": "traceformers.modeling.rrweb_bert.processing_rrweb_trimodal.RRWebTrimodalProcessor",
+        "AutoModel": "traceformers.modeling.rrweb_bert.modeling_rrweb_trimodal.RRWebTrimodalModel",
+    },
 ]

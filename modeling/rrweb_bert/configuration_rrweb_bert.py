@@ -39,6 +39,12 @@ class RRWebBertConfig(PreTrainedConfig):
         pad_token_id (int or None, 0): its embedding starts at zero and gets no gradient from the input side.
         classifier_dropout (float or None, None): dropout before the classifier; None = `hidden_dropout_prob`.
         tie_word_embeddings (bool, True): share both embedding tables with the masked-token decoder.
+        pooled_marks (list of int or None, None): the classifier averages the tokens of events that hold one of these
+            ids; None = all tokens.
+        event_starts (pair of int or None, None): first id, and number, of the tokens that events begin with; needed
+            with `pooled_marks`.
+        action_kinds, action_targets (list of str or None, None): what the next-action head tells apart, by name; None =
+            the names in modeling_rrweb_next_action.py.
 
     Raises:
         ValueError: a value is of the wrong kind or out of range; the message says what to change.
@@ -67,6 +73,10 @@ class RRWebBertConfig(PreTrainedConfig):
     pad_token_id: int | None = 0
     classifier_dropout: float | int | None = None
     tie_word_embeddings: bool = True
+    pooled_marks: list[int] | None = None
+    event_starts: list[int] | None = None
+    action_kinds: list[str] | None = None
+    action_targets: list[str] | None = None
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
@@ -116,6 +126,24 @@ class RRWebBertConfig(PreTrainedConfig):
             value = getattr(self, name)
             optional = name == "classifier_dropout" and value is None
             self._require(optional or (_is_number(value) and 0 <= value < 1), name, "a number in [0, 1)")
+        marks, starts = self.pooled_marks, self.event_starts
+        self._require(
+            marks is None or (isinstance(marks, (list, tuple)) and marks and all(map(_is_int, marks))),
+            "pooled_marks",
+            "None or a list of ids",
+        )
+        are_starts = isinstance(starts, (list, tuple)) and len(starts) == 2 and all(map(_is_int, starts))
+        self._require(
+            are_starts or (starts is None and marks is None),
+            "event_starts",
+            "the first id, and the number, of the tokens that events begin with",
+            "take them from tokenizer.window_tokens: [first_gap, n_gaps]",
+        )
+        for name in ("action_kinds", "action_targets"):
+            names = getattr(self, name)
+            are_names = isinstance(names, (list, tuple)) and all(isinstance(each, str) for each in names)
+            holds = names is None or (are_names and 2 <= len(set(names)) == len(names))
+            self._require(holds, name, "None or a list of at least two different names")
         epsilon, deviation = self.layer_norm_eps, self.initializer_range
         self._require(_is_number(epsilon) and epsilon > 0, "layer_norm_eps", "a number above 0")
         self._require(_is_number(deviation) and deviation >= 0, "initializer_range", "a number of at least 0")

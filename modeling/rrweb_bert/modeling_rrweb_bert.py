@@ -1,4 +1,4 @@
-"""RRWebBERT: a pre-norm BERT encoder of rrweb token ids, with heads for masked tokens and whole sequences.
+"""RRWebBERT: a pre-norm BERT encoder of rrweb token ids, with heads for masked tokens, sequences and the next action.
 
 After "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding" (Devlin, Chang, Lee,
 Toutanova, NAACL 2019, arXiv 1810.04805).
@@ -20,6 +20,7 @@ from torch import nn
 from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
+    AutoModelForNextSentencePrediction,
     AutoModelForSequenceClassification,
     PreTrainedModel,
 )
@@ -34,7 +35,19 @@ from transformers.utils.generic import can_return_tuple, merge_with_config_defau
 from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_rrweb_bert import MAX_VOCAB_SIZE, RRWebBertConfig
+from .modeling_rrweb_next_action import (
+    ACTION_KINDS,
+    ACTION_TARGETS,
+    NextAction,
+    NextActionHead,
+    NextActionOutput,
+    last_tokens,
+    likeliest,
+    next_action_loss,
+    window_before,
+)
 from .rrweb_bert_attention import eager_attention_forward, rotary_angles, rotate
+from .rrweb_bert_pooling import mean_of_tokens, tokens_of_events
 
 # --- embeddings and layers ----------------------------------------------------------------------------------
 
@@ -213,6 +226,8 @@ class RRWebBertPreTrainedModel(PreTrainedModel):
         "AutoModel": "modeling_rrweb_bert.RRWebBertModel",
         "AutoModelForMaskedLM": "modeling_rrweb_bert.RRWebBertForMaskedLM",
         "AutoModelForSequenceClassification": "modeling_rrweb_bert.RRWebBertForSequenceClassification",
+        # of transformers' classes the one whose question is the nearest: what comes after this?
+        "AutoModelForNextSentencePrediction": "modeling_rrweb_bert.RRWebBertForNextAction",
     }
 
     def __init__(self, config: RRWebBertConfig, *args, **kwargs):
@@ -272,7 +287,7 @@ class RRWebBertModel(RRWebBertPreTrainedModel):
     """The bare encoder: token ids to one vector a token. No `pooler_output`, since nothing would train it."""
 
     # the heads of a checkpoint this model is loaded from
-    _keys_to_ignore_on_load_unexpected = [r"^(transform|decoder|classifier)\."]  # noqa: RUF012
+    _keys_to_ignore_on_load_unexpected = [r"^(transform|decoder|classifier|next_action)\."]  # noqa: RUF012
 
     def __init__(self, config: RRWebBertConfig):
         super().__init__(config)
@@ -439,7 +454,10 @@ class RRWebBertForMaskedLM(RRWebBertPreTrainedModel):
 
 
 class RRWebBertForSequenceClassification(RRWebBertPreTrainedModel):
-    """The encoder with a linear classifier on the mean of a row's attended tokens."""
+    """The encoder with a linear classifier on the mean of a row's attended tokens.
+
+    With `config.pooled_marks`, of the tokens of events that hold one of these ids, in rows that have such an event.
+    """
 
     def __init__(self, config: RRWebBertConfig):
         super().__init__(config)
@@ -481,7 +499,10 @@ class RRWebBertForSequenceClassification(RRWebBertPreTrainedModel):
             return_dict=True,
             **kwargs,
         )
-        pooled = _mean_of_tokens(outputs.last_hidden_state, attention_mask, kwargs.get("cu_seq_lens_q"))
+        borders, chosen = kwargs.get("cu_seq_lens_q"), None
+        if self.config.pooled_marks and input_ids is not None:
+            chosen = tokens_of_events(input_ids, self.config.pooled_marks, self.config.event_starts, borders)
+        pooled = mean_of_tokens(outputs.last_hidden_state, attention_mask, borders, chosen)
         logits = self.classifier(self.dropout(pooled))  # (B, num_labels)
         loss = None
         if labels is not None:
@@ -491,41 +512,111 @@ class RRWebBertForSequenceClassification(RRWebBertPreTrainedModel):
         )
 
 
+class RRWebBertForNextAction(RRWebBertPreTrainedModel):
+    """The encoder with two heads: the kind and the target of the action that comes after a window.
+
+    `config.action_kinds` and `config.action_targets` name them, see modeling_rrweb_next_action.py.
+
+    Example:
+        >>> model = AutoModelForNextSentencePrediction.from_pretrained(repo, trust_remote_code=True)  # doctest: +SKIP
+        >>> model.predict(tokenizer, Path("session.json")).kinds[0]  # doctest: +SKIP
+        ('click', 0.71)
+    """
+
+    def __init__(self, config: RRWebBertConfig):
+        super().__init__(config)
+        self.rrweb_bert = RRWebBertModel(config)
+        self.next_action = NextActionHead(config)
+        self.post_init()
+
+    def get_output_embeddings(self):
+        return None
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> NextActionOutput:
+        """Return `kind_logits` (B, K), `target_logits` (B, C), and `loss` if there are labels; see `RRWebBertModel`.
+
+        A packed row gives one row of logits a window.
+
+        Arguments:
+            labels (B, 2): number of the kind and of the target of the action after each window; -100 for not known.
+            num_items_in_batch (int or tensor): labels of all accumulated batches; divides the sum of losses.
+        """
+        count = kwargs.pop("num_items_in_batch", None)
+        outputs = self.rrweb_bert(
+            input_ids,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            position_ids=position_ids,
+            inputs_embeds=inputs_embeds,
+            return_dict=True,
+            **kwargs,
+        )
+        hidden, borders = outputs.last_hidden_state, kwargs.get("cu_seq_lens_q")
+        mean = mean_of_tokens(hidden, attention_mask, borders)  # (B, H)
+        kinds, targets = self.next_action(last_tokens(hidden, attention_mask, borders), mean)
+        return NextActionOutput(
+            loss=None if labels is None else next_action_loss(kinds, targets, labels, count),
+            kind_logits=kinds,
+            target_logits=targets,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+    @torch.no_grad()
+    def predict(self, tokenizer, session, k=3, event=None, max_length=None) -> NextAction:
+        """Return the likeliest kinds and targets of what a person does next.
+
+        Arguments:
+            tokenizer (RRWebTokenizer): of the same folder.
+            session: a recording in any form that the tokenizer takes, or a TokenizedSession.
+            k (int): how many of each.
+            event (int or None): what comes in place of this event is told, by what is before it; None = after the last.
+            max_length (int or None): tokens read; None = what model and tokenizer allow.
+        """
+        if not hasattr(session, "event_offsets"):
+            session = tokenizer.tokenize_session(session)
+        if max_length is None:
+            max_length = min(self.config.max_position_embeddings, tokenizer.model_max_length)
+        event = len(session.event_times_ms) if event is None else event
+        ids = window_before(session, event, max_length, tokenizer.window_tokens)
+        was_training = self.training
+        outputs = self.eval()(torch.from_numpy(ids.astype("int64"))[None].to(self.device))
+        self.train(was_training)
+        config = self.config
+        kinds, targets = config.action_kinds or ACTION_KINDS, config.action_targets or ACTION_TARGETS
+        return NextAction(likeliest(kinds, outputs.kind_logits[0], k), likeliest(targets, outputs.target_logits[0], k))
+
+
 def _start_of_window(borders, T):
     """Return, for each of T packed positions, where its window starts (1, T)."""
     return torch.repeat_interleave(borders[:-1].long(), borders.diff().long(), output_size=T)[None]
 
 
-def _mean_of_tokens(hidden, attention_mask, borders):
-    """Return the mean (B, H) of each row's attended tokens, or (n_windows, H) of a packed row's windows."""
-    if borders is not None:
-        lengths = borders.to(hidden.device).diff().long()
-        window = torch.repeat_interleave(torch.arange(len(lengths), device=hidden.device), lengths)
-        sums = hidden.new_zeros(len(lengths), hidden.shape[-1]).index_add(0, window, hidden[0])
-        return sums / lengths.clamp(min=1)[:, None]
-    if attention_mask is None:
-        return hidden.mean(1)
-    if attention_mask.dim() != 2:
-        raise ValueError(
-            f"Expected attention_mask of shape (B, T) to average over, got {tuple(attention_mask.shape)}; "
-            "pass the mask of the tokens, not one of pairs."
-        )
-    weights = attention_mask.to(hidden.dtype)[..., None]  # (B, T, 1)
-    return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
-
-
 RRWebBertModel.register_for_auto_class("AutoModel")
 RRWebBertForMaskedLM.register_for_auto_class("AutoModelForMaskedLM")
 RRWebBertForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
+RRWebBertForNextAction.register_for_auto_class("AutoModelForNextSentencePrediction")
 # transformers itself registers the classes of a copy of this file that it loads from a model repository.
 if not __name__.startswith("transformers_modules."):
     AutoModel.register(RRWebBertConfig, RRWebBertModel, exist_ok=True)
     AutoModelForMaskedLM.register(RRWebBertConfig, RRWebBertForMaskedLM, exist_ok=True)
     AutoModelForSequenceClassification.register(RRWebBertConfig, RRWebBertForSequenceClassification, exist_ok=True)
+    AutoModelForNextSentencePrediction.register(RRWebBertConfig, RRWebBertForNextAction, exist_ok=True)
 
 __all__ = [
     "HybridEmbedding",
     "RRWebBertForMaskedLM",
+    "RRWebBertForNextAction",
     "RRWebBertForSequenceClassification",
     "RRWebBertModel",
     "RRWebBertPreTrainedModel",

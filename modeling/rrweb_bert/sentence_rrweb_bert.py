@@ -1,31 +1,75 @@
-"""One vector a session, for sentence-transformers: all windows of a recording, averaged over their tokens."""
+"""One vector a session, for sentence-transformers: the windows of a recording, averaged over their tokens.
+
+Axes: B sessions, W windows of all of them, N tokens of all windows one after the other, P parts, H hidden size.
+"""
 
 import json
 import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import torch
 import transformers
 from sentence_transformers import __version__ as sentence_transformers_version
-from sentence_transformers.base.modules import InputModule
+from sentence_transformers.base.modules import InputModule, Module
 from transformers import AutoModel, AutoTokenizer
 
 CONFIG_NAME = "session_encoder.json"
+CENTRES_FOLDER = "session_centres"
+# What a person does; everything else but the address of a page is what the page shows and does.
+ACTIONS = ("MouseMove MouseInteraction Scroll ViewportResize Input TouchMove MediaInteraction Drag Selection").split()
+# What a token of a window belongs to: [CLS], [SEP] and time of its frame; an action; the page; an event that tells the
+# address and the viewport; the same told in a header.
+FRAME, ACTION, PAGE, ADDRESS, CONTEXT = range(5)
+# Kinds of tokens, by what their names begin with: the pause before an action, what was done, where and how much; the
+# element is every other structural token, its words are text, or the length of what is masked or was typed.
+GAP, DEED, AMOUNT, ELEMENT, WORD = range(5)
+KINDS = {
+    **dict.fromkeys(("gap",), GAP),
+    **dict.fromkeys(("source", "do", "event", "pointer", "change", "media", "input"), DEED),
+    **dict.fromkeys(("x", "y", "count", "scroll", "width", "height"), AMOUNT),
+    **dict.fromkeys(("length", "is:masked"), WORD),
+}
+POOLINGS = {"actions": ((ACTION, ADDRESS),), "all": ((ACTION, PAGE, ADDRESS),), "kinds": None}
+
+
+class KindCentres(Module):
+    """What the means of kinds of tokens are in an average session, to be taken off each: (P, 2 H), 0 until fitted."""
+
+    def __init__(self, n_parts, width):
+        super().__init__()
+        self.register_buffer("values", torch.zeros(n_parts, width))
+
+    def forward(self, means):
+        """Return means (B, P, 2 H) without the centres, each layer's of length 1; a kind that is absent stays 0."""
+        absent = (means == 0).all(-1, keepdim=True)
+        layers = (means - self.values).masked_fill(absent, 0).unflatten(-1, (2, -1))
+        return torch.nn.functional.normalize(layers, dim=-1).flatten(-2)
+
+    def save(self, output_path, *args, safe_serialization=True, **kwargs):
+        """Write the centres as safetensors."""
+        self.save_torch_weights(str(output_path))
 
 
 class SessionEncoder(InputModule):
     """Sessions or texts to the mean of their token vectors, windows of any number joined.
 
-    Every window of a session is a row of the model; headers, [CLS] and [SEP] are attended to, not averaged,
-    so each token of the session counts once, however it is cut. A long text is cut into windows too.
+    Headers, [CLS] and [SEP] are attended to, not averaged, so each token of the session counts once, however it
+    is cut. A long text is cut into windows too. Windows are packed, none is padded, and a window none of whose
+    tokens is averaged is not computed: under "actions" most are not, for most of a recording is page content.
 
     Arguments:
-        model (PreTrainedModel): an `RRWebBertModel`.
+        model (PreTrainedModel): an `RRWebBertModel`; it is set to attend within the windows of a packed row.
         tokenizer (PreTrainedTokenizer): the `RRWebTokenizer` of the same folder.
         max_seq_length (int or None): longest window in tokens; None = what model and tokenizer allow.
         normalize (bool): scale vectors to length 1.
         rows_per_forward (int): windows the model sees at once; bounds memory, not the length of a session.
+        pooling (str): what is averaged: the tokens of "actions", which are what a person did and the addresses
+            visited; "all" tokens; or "kinds", six means one after the other, of addresses, pauses, deeds, amounts,
+            elements and words, each of the embeddings and of the last layer, without what is average and of length
+            1 (12 H). It keeps apart what one mean blurs, and wants a linear layer to follow, as run_contrastive
+            trains.
 
     Example:
         >>> encoder = SentenceTransformer(folder, trust_remote_code=True)  # doctest: +SKIP
@@ -36,9 +80,9 @@ class SessionEncoder(InputModule):
     # In the root, and under a name of its own: code of a module in a subfolder is not found when saved again.
     save_in_root = True
     config_file_name = CONFIG_NAME
-    config_keys = ["max_seq_length", "normalize", "rows_per_forward"]  # noqa: RUF012
+    config_keys = ["max_seq_length", "normalize", "rows_per_forward", "pooling"]  # noqa: RUF012
 
-    def __init__(self, model, tokenizer, max_seq_length=None, normalize=True, rows_per_forward=16):
+    def __init__(self, model, tokenizer, max_seq_length=None, normalize=True, rows_per_forward=16, pooling="actions"):
         super().__init__()
         longest = min(model.config.max_position_embeddings, tokenizer.model_max_length)
         if max_seq_length is not None and not 1 <= max_seq_length <= longest:
@@ -48,89 +92,194 @@ class SessionEncoder(InputModule):
             )
         if rows_per_forward < 1:
             raise ValueError(f"Expected rows_per_forward of at least 1, got {rows_per_forward}; try 16.")
+        if pooling not in POOLINGS:
+            raise ValueError(f"Expected pooling to be one of {', '.join(POOLINGS)}, got {pooling!r}; try 'actions'.")
+        if "flash_attention" not in model.config._attn_implementation:
+            model.set_attn_implementation("sdpa_varlen")
         self.model = model
         self.tokenizer = tokenizer
         self.max_seq_length = max_seq_length or longest
         self.normalize = normalize
         self.rows_per_forward = rows_per_forward
+        self.pooling = pooling
+        if self.n_parts > 1:
+            self.centres = KindCentres(self.n_parts, 2 * model.config.hidden_size)
+        ids = {name: tokenizer.convert_tokens_to_ids(f"[source:{name}]") for name in ACTIONS}
+        self._action_ids = np.array(list(ids.values()))
+        self._meta_id, self._switch_id, self._elapsed_id = tokenizer.convert_tokens_to_ids(
+            ["[event:Meta]", "[switch]", "[elapsed]"]
+        )
+        names = tokenizer.convert_ids_to_tokens(list(range(model.config.structural_vocab_size)))
+        kinds = [KINDS.get(name[1:-1], KINDS.get(name[1:].partition(":")[0], ELEMENT)) for name in names]
+        self._kind_of_id = np.array(kinds + [WORD] * (model.config.vocab_size - len(kinds)))
+
+    @property
+    def n_parts(self) -> int:
+        """Number of means a vector is made of, each of the hidden size or, of two layers, of twice that."""
+        return 1 if POOLINGS[self.pooling] else 6
 
     def get_embedding_dimension(self) -> int:
-        """Return the length H of a session's vector."""
-        return self.model.config.hidden_size
+        """Return the length of a session's vector: H, or 12 H."""
+        return self.model.config.hidden_size * (1 if self.n_parts == 1 else 2 * self.n_parts)
 
-    # --- sessions to rows ----------------------------------------------------------------------------------
+    # --- sessions to windows --------------------------------------------------------------------------------
 
     def preprocess(self, inputs, prompt=None, max_length=None, **kwargs):
-        """Return the windows of all inputs as rows, each with the number of its input.
+        """Return the windows of all inputs in one packed row, each with the number of its input.
 
         Arguments:
             inputs (list): each a recording or a text. A str that starts with `[` or `{` is a recording in
-                JSON, any other str is text; a list of events, a wrapped dict, bytes or a path is a recording.
+                JSON, any other str is text; a list of events, a wrapped dict, bytes, a path or what
+                `tokenizer.tokenize_session` gives is a recording.
             prompt (str or None): put before texts; recordings have none.
             max_length (int or None): longest window, `max_seq_length` when absent.
 
         Returns:
-            dict: input_ids, attention_mask, token_type_ids, body_mask (rows, T) and session_index (rows,).
+            dict: see `pack`.
         """
         max_length = max_length or self.max_seq_length
-        rows, body_masks, session_index = [], [], []
-        for number, item in enumerate(inputs):
-            windows, masks = self._windows(item, prompt or "", max_length)
-            if not any(map(any, masks)):  # a session without a single token of its own still needs a vector
-                masks = [[1] * len(ids) for ids in windows]
-            rows += windows
-            body_masks += masks
-            session_index += [number] * len(windows)
-        features = dict(self.tokenizer.pad({"input_ids": rows}, padding_side="right", return_tensors="pt"))
-        types = features["input_ids"] >= self.model.config.structural_vocab_size
-        features["token_type_ids"] = types.long()
-        width = features["input_ids"].shape[1]
-        features["body_mask"] = torch.tensor([mask + [0] * (width - len(mask)) for mask in body_masks])
-        features["session_index"] = torch.tensor(session_index)
-        return features
+        return self.pack([self._windows(item, prompt or "", max_length) for item in inputs])
+
+    def pack(self, sessions):
+        """Return the features of sessions whose windows are cut already.
+
+        Arguments:
+            sessions (list): for each a list of windows, each `(ids, parts)`: two arrays of one length, `parts` as
+                `window_parts` gives them.
+
+        Returns:
+            dict: input_ids (1, N), pooled (P, N) the weights of tokens, window_lengths (W,) and
+            session_index (W,).
+        """
+        rows, pooled, session_index = [], [], []
+        for number, windows in enumerate(sessions):
+            for (ids, _), chosen in zip(windows, self.pooled(windows), strict=True):
+                if chosen.any():
+                    rows.append(ids)
+                    pooled.append(chosen)
+                    session_index.append(number)
+        return {
+            "input_ids": torch.from_numpy(np.concatenate(rows).astype(np.int64))[None],
+            "pooled": torch.from_numpy(np.concatenate(pooled, axis=1)),
+            "window_lengths": torch.tensor([len(row) for row in rows]),
+            "session_index": torch.tensor(session_index),
+        }
+
+    def pooled(self, windows):
+        """Return, for each window of one session, the weights (P, n) its tokens are averaged with; 0 leaves one out.
+
+        Under "kinds" the n occurrences of an id in a session weigh as much as the square root of n: one more scroll
+        says less than the first.
+
+        Arguments:
+            windows (list of `(ids, parts)`): all windows of the session.
+        """
+        ids, parts = (np.concatenate(column) for column in zip(*windows, strict=True))
+        borders = np.cumsum([len(ids) for ids, _ in windows])[:-1]
+        if self.n_parts == 1:  # what has no action is told by its page, what has no token of its own by its frame
+            every = (*POOLINGS[self.pooling], (PAGE,), (FRAME, CONTEXT))
+            chosen = next(filter(np.any, (np.isin(parts, told) for told in every)))[None]
+            return np.split(chosen.astype(np.float32), borders, axis=1)
+        # A header's address alone is no reason to read a window, unless a session has nothing else.
+        acting = (parts == ACTION) | (parts == ADDRESS)
+        is_read = [of.any() for of in np.split(acting, borders)]
+        is_read = np.repeat(np.array(is_read) | (not any(is_read)), [len(ids) for ids, _ in windows])
+        kinds = self._kind_of_id[ids]
+        of_actions = [(parts == ACTION) & (kinds == kind) for kind in (GAP, DEED, AMOUNT, ELEMENT, WORD)]
+        chosen = np.stack([((parts == ADDRESS) | (parts == CONTEXT)) & is_read, *of_actions]).astype(np.float32)
+        if not chosen.any():
+            chosen[0] = 1
+        for weights in chosen:
+            _, which, counts = np.unique(ids[weights > 0], return_inverse=True, return_counts=True)
+            weights[weights > 0] = counts[which] ** -0.5
+        return np.split(chosen, borders, axis=1)
 
     def _windows(self, item, prompt, max_length):
-        """Return the rows of ids of one input, and for each row 1 where a token is the input's own."""
+        """Return the windows of one input, as `pack` takes them."""
         if is_recording(item):
-            encoding = self.tokenizer.windows(item, max_length=max_length, return_header_lengths=True)
+            session = item if hasattr(item, "event_offsets") else self.tokenizer.tokenize_session(item)
+            encoding = self.tokenizer.windows(session, max_length=max_length, return_header_lengths=True)
             rows, starts = encoding["input_ids"], encoding["header_lengths"]
+            own = self.parts(session)
         else:
             ids = self.tokenizer(prompt + item, add_special_tokens=False, verbose=False)["input_ids"]
             room = max_length - 2
             pieces = [ids[start : start + room] for start in range(0, max(len(ids), 1), room)]
             rows = [[self.tokenizer.cls_token_id, *piece, self.tokenizer.sep_token_id] for piece in pieces]
             starts = [1] * len(rows)
-        rows = [list(row) for row in rows]
-        masks = [
-            [int(start <= i < len(row) - 1) for i in range(len(row))] for row, start in zip(rows, starts, strict=True)
-        ]
-        return rows, masks
+            own = np.full(len(ids), ACTION)
+        windows, position = [], 0
+        for row, start in zip(rows, starts, strict=True):
+            row, body = np.asarray(row), len(row) - 1 - start
+            windows.append((row, self.window_parts(row, start, own[position : position + body])))
+            position += body
+        return windows
 
-    # --- rows to vectors ------------------------------------------------------------------------------------
+    def window_parts(self, ids, header_length, own):
+        """Return what each token of a window belongs to, int64 (len(ids),).
+
+        Arguments:
+            ids (n,): the window, [CLS] header own tokens [SEP].
+            header_length (int): where its own tokens begin.
+            own (n - header_length - 1,): what these belong to, from `parts`.
+        """
+        parts = np.full(len(ids), FRAME)
+        if header_length > 3 and ids[1] == self._elapsed_id:  # [CLS] [elapsed] gap address and viewport [body]
+            parts[3 : header_length - 1] = CONTEXT
+        parts[header_length : header_length + len(own)] = own
+        return parts
+
+    def parts(self, session):
+        """Return ACTION, PAGE or ADDRESS for each token of a tokenized session, int64 (tokens,)."""
+        starts = session.event_offsets[:-1].astype(np.int64)
+        if not len(session.ids):
+            return np.zeros(0, dtype=np.int64)
+        # After the gap stands the event's kind; where another browser window takes over, its number stands between.
+        second, fourth = (session.ids[np.minimum(starts + n, len(session.ids) - 1)] for n in (1, 3))
+        kinds = np.where(second == self._switch_id, fourth, second)
+        of_event = np.where(np.isin(kinds, self._action_ids), ACTION, PAGE)
+        of_event[kinds == self._meta_id] = ADDRESS
+        return np.repeat(of_event, np.diff(session.event_offsets.astype(np.int64)))
+
+    # --- windows to vectors ---------------------------------------------------------------------------------
 
     def forward(self, features, **kwargs):
-        """Return `features` with `sentence_embedding` (sessions, H)."""
-        body = features["body_mask"]
-        lengths = features["attention_mask"].sum(1)
-        # Windows of like length together, each group no wider than its longest: padding is not computed.
-        groups = lengths.argsort(descending=True, stable=True).split(self.rows_per_forward)
-        sums = [self._sum_of_body(features, rows, int(lengths[rows].max())) for rows in groups]
-        back = torch.cat(groups).argsort()
-        sums = torch.cat(sums)[back]  # (rows, H)
-        sessions = torch.arange(int(features["session_index"].max()) + 1, device=body.device)
-        # A product with the rows of each session instead of index_add, whose order of adding varies on a GPU.
-        belongs = (features["session_index"] == sessions[:, None]).to(sums.dtype)  # (sessions, rows)
-        vectors = (belongs @ sums) / (belongs @ body.sum(1).to(sums.dtype))[:, None]
-        if self.normalize:
+        """Return `features` with `sentence_embedding` (B, H), or (B, 12 H)."""
+        vectors = self.means(features)  # (B, P, H) or (B, P, 2 H)
+        if self.n_parts > 1:
+            vectors = self.centres(vectors) / (2 * self.n_parts) ** 0.5
+        elif self.normalize:
             vectors = torch.nn.functional.normalize(vectors, dim=-1)
-        features["sentence_embedding"] = vectors
+        features["sentence_embedding"] = vectors.flatten(1).to(self.model.dtype)  # as what follows is loaded
         return features
 
-    def _sum_of_body(self, features, rows, width):
-        """Return the sum (len(rows), H) of the body's token vectors of some rows, in single precision."""
-        names = ("input_ids", "attention_mask", "token_type_ids")
-        hidden = self.model(**{name: features[name][rows, :width] for name in names}).last_hidden_state
-        return (hidden.float() * features["body_mask"][rows, :width, None]).sum(1)
+    def means(self, features):
+        """Return the mean vectors (B, P, H) of each session's parts, or of two layers (B, P, 2 H); 0 of no token."""
+        pooled, lengths = features["pooled"], features["window_lengths"]
+        chunks = lengths.split(self.rows_per_forward)
+        tokens = [int(chunk.sum()) for chunk in chunks]
+        ids = features["input_ids"].split(tokens, dim=1)
+        weights = pooled.split(tokens, dim=1)
+        parts = [self._sums(*chunk) for chunk in zip(ids, weights, chunks, strict=True)]
+        sums, counts = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))  # (P, W, H), (P, W, 1)
+        sessions = torch.arange(int(features["session_index"].max()) + 1, device=pooled.device)
+        # A product with the windows of each session instead of index_add, whose order of adding varies on a GPU.
+        belongs = (features["session_index"] == sessions[:, None]).to(sums.dtype)  # (B, W)
+        return ((belongs @ sums) / (belongs @ counts).clamp(min=1)).transpose(0, 1)
+
+    def _sums(self, ids, weights, lengths):
+        """Return the sums (P, windows, H) of some windows' averaged token vectors, and their numbers."""
+        borders = torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).to(torch.int32)
+        longest = int(lengths.max())
+        names = {"cu_seq_lens_q": borders, "cu_seq_lens_k": borders, "max_length_q": longest, "max_length_k": longest}
+        outputs = self.model(input_ids=ids, output_hidden_states=self.n_parts > 1, **names)
+        hidden = outputs.last_hidden_state[0].float()  # (N, H)
+        if self.n_parts > 1:
+            hidden = torch.cat([outputs.hidden_states[0][0].float(), hidden], dim=-1)  # (N, 2 H)
+        window = torch.repeat_interleave(torch.arange(len(lengths), device=ids.device), lengths)
+        of_window = torch.arange(len(lengths), device=ids.device)[:, None] == window  # (windows, N)
+        chosen = weights[:, None] * of_window  # (P, windows, N)
+        return chosen @ hidden, chosen.sum(-1, keepdim=True)
 
     # --- files ----------------------------------------------------------------------------------------------
 
@@ -139,6 +288,10 @@ class SessionEncoder(InputModule):
         self.model.save_pretrained(output_path)
         self.tokenizer.save_pretrained(output_path)
         self.save_config(output_path)
+        if self.n_parts > 1:
+            folder = Path(output_path, CENTRES_FOLDER)
+            folder.mkdir(exist_ok=True)
+            self.centres.save(folder)
 
     @classmethod
     def load(
@@ -163,12 +316,20 @@ class SessionEncoder(InputModule):
             "local_files_only": local_files_only,
         }
         settings = cls.load_config(model_name_or_path, cache_folder=cache_folder, **where)
+        centres = None
+        if settings.get("pooling") == "kinds":
+            there = {**where, "subfolder": "/".join(filter(None, (subfolder, CENTRES_FOLDER)))}
+            if cls.load_file_path(model_name_or_path, "model.safetensors", cache_folder=cache_folder, **there):
+                centres = cls.load_torch_weights(model_name_or_path, cache_folder=cache_folder, **there)
         where.update(cache_dir=cache_folder, trust_remote_code=trust_remote_code)
         model = AutoModel.from_pretrained(
             model_name_or_path, **{**where, **(config_kwargs or {}), **(model_kwargs or {})}
         )
         tokenizer = AutoTokenizer.from_pretrained(model_name_or_path, **{**where, **(processor_kwargs or {})})
-        return cls(model, tokenizer, **settings)
+        encoder = cls(model, tokenizer, **settings)
+        if centres is not None:
+            encoder.centres.load_state_dict(centres)
+        return encoder
 
 
 def is_recording(item) -> bool:
@@ -184,7 +345,7 @@ def is_recording(item) -> bool:
             f"Expected a session, got a single event with the keys {sorted(item)}; a session is one list of "
             "events, so call encode([events]) and not encode(events)."
         )
-    if isinstance(item, (list, dict, bytes, os.PathLike)):
+    if isinstance(item, (list, dict, bytes, os.PathLike)) or hasattr(item, "event_offsets"):
         return True
     raise ValueError(
         "Expected a recording (JSON text, list of events, dict, bytes or path) or a text, got "
@@ -192,7 +353,9 @@ def is_recording(item) -> bool:
     )
 
 
-def save_sentence_transformer(folder, max_seq_length=None, normalize=True, rows_per_forward=16) -> Path:
+def save_sentence_transformer(
+    folder, max_seq_length=None, normalize=True, rows_per_forward=16, pooling="actions"
+) -> Path:
     """Return `folder`, a saved model and tokenizer, with what sentence-transformers needs to load them added.
 
     Afterwards `SentenceTransformer(folder, trust_remote_code=True)` works without this package, and the
@@ -201,7 +364,7 @@ def save_sentence_transformer(folder, max_seq_length=None, normalize=True, rows_
 
     Arguments:
         folder (path): what `model.save_pretrained` and `tokenizer.save_pretrained` wrote.
-        max_seq_length, normalize, rows_per_forward: as for `SessionEncoder`.
+        max_seq_length, normalize, rows_per_forward, pooling: as for `SessionEncoder`.
 
     Raises:
         FileNotFoundError: the folder holds no saved model or tokenizer.
@@ -219,6 +382,7 @@ def save_sentence_transformer(folder, max_seq_length=None, normalize=True, rows_
         "max_seq_length": max_seq_length,
         "normalize": normalize,
         "rows_per_forward": rows_per_forward,
+        "pooling": pooling,
     }
     versions = {
         "sentence_transformers": sentence_transformers_version,

@@ -9,10 +9,12 @@ import typer
 import traceformers
 from traceformers.apps.encode.encode_commands import encode
 from traceformers.apps.feed.feed_commands import app as feed
+from traceformers.apps.hub.hub_commands import app as hub
 from traceformers.apps.interactions.interactions_commands import app as interactions
 from traceformers.apps.recommend.recommend_commands import recommend
 from traceformers.apps.search.search_commands import app as search
 from traceformers.apps.serve.serve_commands import serve
+from traceformers.apps.sessions.sessions_commands import app as sessions
 
 app = typer.Typer(
     help="Models of the traces people leave, for use with transformers.",
@@ -21,11 +23,11 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-sessions = typer.Typer(help="rrweb session recordings.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(sessions, name="sessions")
 app.add_typer(search, name="search")
 app.add_typer(interactions, name="interactions")
 app.add_typer(feed, name="feed")
+app.add_typer(hub, name="hub")
 app.command()(encode)
 app.command()(serve)
 app.command()(recommend)
@@ -47,36 +49,6 @@ def common_options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ):
     """Options before the command hold for all commands: `traceformers --debug sessions log session.json`."""
-
-
-@sessions.command("log")
-def sessions_log(
-    files: Annotated[
-        list[Path],
-        typer.Argument(help="One recording; several files are parts of one session.", show_default=False),
-    ],
-    tokenizer: Annotated[
-        str | None,
-        typer.Option(help="Folder or Hub id of an RRWebTokenizer [default: this package's].", show_default=False),
-    ] = None,
-    keep_typed_text: Annotated[
-        bool, typer.Option("--keep-typed-text", help="Show what was typed; masked without it.")
-    ] = False,
-    keep_personal_text: Annotated[
-        bool,
-        typer.Option("--keep-personal-text", help="Show e-mail addresses, phone numbers ...; masked without it."),
-    ] = False,
-):
-    """Print what happened in a recording, one line an event.
-
-    Example: traceformers sessions log session.json.gz
-    """
-    from traceformers.apps.sessions.log import session_log
-
-    for line in session_log(
-        files, tokenizer, keep_typed_text=keep_typed_text, keep_personal_text=keep_personal_text
-    ).splitlines():
-        typer.echo(line)
 
 
 @app.command()

@@ -1,13 +1,11 @@
 """Model cards of made-up runs: what they say, in which order, and what is wrong when a run left nothing."""
 
 import json
-import math
 import re
 
-import numpy as np
 import pytest
 from huggingface_hub import ModelCard
-from safetensors.numpy import save_file
+from made_up_runs import write_rrweb_run
 
 from traceformers.model_cards.card import MissingFactError, count_parameters, render_card, write_card
 from traceformers.run_scripts import write_model_card
@@ -31,88 +29,10 @@ SECTIONS = [
 ]
 
 
-def figures(tokens, bits):
-    loss = bits * math.log(2)
-    return {
-        "tokens": tokens,
-        "loss": loss,
-        "bits_per_token": bits,
-        "top1": 0.25,
-        "perplexity": math.exp(loss),
-    }
-
-
-def baseline(bits):
-    return {
-        "bits_per_token": bits,
-        "classes": {name: {"bits_per_token": bits} for name in ("event", "text", "gap")},
-    }
-
-
 @pytest.fixture
 def run_dir(tmp_path):
     """The output folder of a run, as run_mlm.py leaves it, with made-up figures."""
-    evaluation = {
-        **figures(300, 2.5),
-        "classes": {
-            "event": figures(100, 1.5),
-            "text": figures(200, 3.0),
-            "gap": dict.fromkeys(figures(0, 1)) | {"tokens": 0},
-        },
-        "baselines": {"unigram": baseline(7.25), "bidirectional": baseline(4.125)},
-    }
-    data_dir = tmp_path / "data"
-    files = {
-        "metrics.json": {
-            "eval": {**evaluation, "tokens": 7},
-            "test": evaluation,
-            "train": {
-                "seconds": 5400.0,
-                "tokens": 1234567,
-                "resumed_from": None,
-                "ranks": 2,
-                "hardware": "1 x Imaginary 9000",
-            },
-            "seed": 17,
-            "command": "python run_scripts/run_mlm.py run_scripts/configs/made_up.yaml",
-            "git_commit": "0123abc",
-        },
-        "trainer_state.json": {"global_step": 1234, "epoch": 2.0},
-        "run.yaml": {"data_dir": str(data_dir), "learning_rate": 0.0005, "mask_probability": 0.3},
-        "model/config.json": {
-            "model_type": "rrweb_bert",
-            "num_hidden_layers": 2,
-            "hidden_size": 16,
-            "num_attention_heads": 4,
-            "intermediate_size": 32,
-            "vocab_size": 600,
-            "structural_vocab_size": 520,
-            "max_position_embeddings": 128,
-            "hidden_act": "gelu",
-        },
-        "data/dataset_info.json": {
-            "splits": {"train": {"sessions": 1000, "events": 20000, "tokens": 300000}},
-            "split_by": "site",
-            "validation_share": 0.05,
-            "test_share": 0.1,
-            "files": 1234,
-            "rejected": 3,
-            "duplicates": [{"file": "a", "kept": "b"}],
-            "keep_typed_text": False,
-            "keep_personal_text": False,
-        },
-        "data/about_data.yaml": {
-            "name": "made_up_sessions",
-            "source": "A script that invents recordings.",
-            "people": "None.",
-            "licence": "CC0-1.0",
-        },
-    }
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(json.dumps(content))  # JSON is YAML
-    weights = {"a.weight": np.zeros((600, 16), np.float32), "a.bias": np.zeros(5, np.float32)}
-    save_file(weights, tmp_path / "model" / "model.safetensors")
+    write_rrweb_run(tmp_path)
     return tmp_path
 
 
@@ -245,5 +165,5 @@ def test_the_run_script_writes_the_card_of_a_folder(run_dir, repository_root, ca
 
 
 def test_the_run_script_says_what_is_missing_in_one_line(tmp_path):
-    with pytest.raises(SystemExit, match=r"write_model_card: .*metrics\.json"):
+    with pytest.raises(SystemExit, match=r"write_model_card: .*config\.json"):
         write_model_card.main([str(tmp_path)])

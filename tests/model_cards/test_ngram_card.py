@@ -2,76 +2,18 @@
 
 import json
 
-import numpy as np
 import pytest
 from huggingface_hub import ModelCard
-from safetensors.numpy import save_file
+from made_up_runs import report_with, system, write_ngram_run
 
 from traceformers.model_cards.ngram_card import write_ngram_card
-
-
-def system(name, mode, ndcg, label=None):
-    row = {"ndcg@10": ndcg, "retention": ndcg / 0.8}
-    label = label or (name if mode in ("teacher", "words") else f"{name}, {mode}")
-    return {"system": name, "mode": mode, "label": label, "parts": {"test": {"moons": row, "mean": row}}}
-
-
-def report_with(student):
-    return {
-        "sets": {"moons": {}},
-        "systems": [
-            system("user/teacher", "teacher", 0.8),
-            system("bm25", "words", 0.5),
-            system("model2vec:user/other", "symmetric", 0.4),
-            system(student, "symmetric", 0.6),
-            system(student, "asymmetric", 0.7),
-            system(f"{student}, asymmetric + bm25", "hybrid", 0.75),
-        ],
-    }
 
 
 @pytest.fixture
 def run_dir(tmp_path):
     """The output folder of run_distillation.py with made-up figures."""
-    folder = tmp_path / "student"
-    config = {
-        "model_type": "ngram_encoder",
-        "vocab_size": 7,
-        "hidden_size": 4,
-        "embedding_size": 4,
-        "pooling": "attention",
-        "num_attention_heads": 1,
-        "phi": "none",
-        "rho": "none",
-        "matryoshka_dims": [],
-        "table_dtype": "float32",
-        "similarity": "cosine",
-        "documents": "student",
-        "teacher_name": "user/teacher",
-        "teacher_revision": None,
-    }
-    teacher = {"teacher": "user/teacher", "revision": None, "pooling": "mean", "dimension": 4, "similarity": "cosine"}
-    teacher |= {"normalize": True, "max_length": 64, "compute_dtype": "float32", "weights_sha256": "beef"}
-    train = {"seconds": 60.0, "texts": 90, "ids": 900, "steps": 12, "resumed_from": None, "ranks": 1, "loss": 0.1}
-    train |= {"hardware": "1 x Imaginary 9000", "parameters": 28, "vocabulary": 7, "best_step": 12}
-    metrics = {
-        "eval": {"cosine": 0.875, "pair_spearman": 0.75},
-        "train": train,
-        "teacher": teacher,
-        "heldout_texts": 40,
-        "seed": 3,
-        "command": "python run_scripts/run_distillation.py made_up.yaml",
-        "git_commit": "0123abc",
-        "max_length": 64,
-        "row_shrinkage": None,
-        "search": None,
-    }
-    settings = {"loss": None, "table_learning_rate": 0.004, "num_train_epochs": 4}
-    for name, content in {"metrics.json": metrics, "run.yaml": settings, "model/config.json": config}.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(json.dumps(content))  # JSON is YAML
-    save_file({"table": np.zeros((7, 4), np.float32)}, folder / "model" / "model.safetensors")
-    return folder
+    write_ngram_run(tmp_path / "student")
+    return tmp_path / "student"
 
 
 def card_of(run_dir, report, **options):

@@ -7,51 +7,12 @@ import sys
 
 import pytest
 from huggingface_hub import ModelCard
-from tiny_feed_model import tiny_feed_model
+from made_up_runs import LABELS, P
+from made_up_runs import write_feed_run as write_run
 
 from traceformers.model_cards.card import MissingFactError
 from traceformers.model_cards.productive_feed_card import write_feed_card
 from traceformers.training.productive_feed.feed_evaluation import feed_figures
-from traceformers.training.productive_feed.label_needs import advice
-
-LABELS = [[1, 0], [0, 1], [1, float("nan")], [0, 0]]
-P = [[0.9, 0.3], [0.2, 0.6], [0.4, 0.5], [0.5, 0.1]]
-COUNTS = {"interest": {"yes": 90, "no": 120}, "productive": {"yes": 20, "no": 31}}
-
-
-def write_run(folder, folds=None, why=None, **settings):
-    """Writes the output folder of run_productive_feed.py with made-up figures; returns its metrics."""
-    model = tiny_feed_model(**settings)
-    model.text_tokenizer  # noqa: B018
-    model.save_pretrained(folder / "model")
-    figures = feed_figures(LABELS, P)
-    split = {"train": 150, "validation": 20, "test": 40, "gap_hours": 6.0}
-    metrics = {
-        "eval": figures,
-        "test": figures,
-        "compared": [{"name": name, "validation": figures, "test": figures} for name in ("ours", "TF-IDF")],
-        "chosen": {"model": "linear", "why": why},
-        "folds": folds,
-        "train": {"seconds": 90.0, "hardware": "1 x Imaginary 9000", "parameters": 4321, "trained_parameters": 21},
-        "data": {
-            "name": "feedback of one person",
-            "feedback": 300,
-            "videos": 210,
-            "events": 12345,
-            "examples": 210,
-            "labels": COUNTS,
-            "split": split,
-            "advice": advice(COUNTS),
-        },
-        "encoder": "user/encoder",
-        "seed": 3,
-        "command": "python run_scripts/run_productive_feed.py made_up.yaml",
-        "git_commit": "0123abc",
-    }
-    run = {"seed": 3, "learning_rate": 0.004, "output_dir": "secret/place", "data": "secret/feed"}
-    for name, content in {"metrics.json": metrics, "run.yaml": run}.items():
-        (folder / name).write_text(json.dumps(content))  # JSON is YAML
-    return metrics
 
 
 @pytest.mark.parametrize("settings", [{}, {"head": "linear"}, {"use_activity": False}], ids=str)

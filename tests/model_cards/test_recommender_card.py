@@ -7,40 +7,11 @@ import sys
 
 import pytest
 from huggingface_hub import ModelCard
+from made_up_runs import write_recommender_run as write_run
 from tiny_recommender import KINDS, metadata_settings, tiny_recommender
 
 from traceformers.model_cards.card import MissingFactError
 from traceformers.model_cards.recommender_card import duration, figure_rows, write_recommender_card
-from traceformers.training.evaluation.ranking_report import ranking_report
-
-RUN = {"seed": 3, "learning_rate": 0.004, "output_dir": "secret/place"}
-
-
-def split_of(ranks):
-    """Returns what run_recommender.py writes of a split."""
-    report = ranking_report(
-        ranks, targets=[3] * len(ranks), item_counts=[0, 0, 0, 4, 7], history_lengths=[5, 12, 300][: len(ranks)]
-    )
-    return report.figures | {"users": report.users, "errors": report.errors, "slices": report.slices}
-
-
-def write_run(folder, kind="sasrec", licence="CC-BY-4.0", **settings):
-    """Writes the output folder of run_recommender.py with made-up figures; returns its metrics."""
-    tiny_recommender(kind, **settings).save_pretrained(folder / "model")
-    data = {"name": "made-up films", "licence": licence, "items": 12, "protocol": "A", "users": 3, "interactions": 50}
-    metrics = {
-        "eval": split_of([1, 1, 1]),
-        "test": split_of([1, 2, 40]),
-        "train": {"seconds": 90.0, "hardware": "1 x Imaginary 9000", "steps": 12},
-        "data": data | {"train_interactions": 44},
-        "model_type": kind,
-        "seed": 3,
-        "command": "python run_scripts/run_recommender.py made_up.yaml",
-        "git_commit": "0123abc",
-    }
-    for name, content in {"metrics.json": metrics, "run.yaml": RUN}.items():
-        (folder / name).write_text(json.dumps(content))  # JSON is YAML
-    return metrics
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -87,7 +58,7 @@ def test_the_licence_of_the_data_decides_that_of_the_weights(tmp_path):
     write_run(tmp_path, "popularity", licence=None)
     card = ModelCard.load(write_recommender_card(tmp_path))
     assert card.data.license == "other"
-    assert "the run recorded none. Treat the data, and this model, as not to be passed on" in card.text
+    assert "none was told. Treat the data, and this model, as not to be passed on" in card.text
     (tmp_path / "about.yaml").write_text(
         "licence: CC0-1.0\npeople: Friends who were asked.\nsource: From a film club.\n"
     )
@@ -102,7 +73,7 @@ def test_what_a_run_may_leave_out_is_no_error(tmp_path):
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     (tmp_path / "about.yaml").write_text("source: From a film club.\n")
     text = write_recommender_card(tmp_path, about_data=tmp_path / "about.yaml").read_text(encoding="utf-8")
-    assert "the run recorded none" in text and "by slices" not in text
+    assert "none was told" in text and "by slices" not in text
     assert f"| hr | {metrics['test']['hr@5']:.4f} |" in text
 
 

@@ -13,6 +13,7 @@ from upstream.upstream_sources import upstream_tests
 from traceformers import (
     RRWebBertConfig,
     RRWebBertForMaskedLM,
+    RRWebBertForNextAction,
     RRWebBertForSequenceClassification,
     RRWebBertModel,
 )
@@ -50,7 +51,12 @@ class RRWebBertTester:
 
 
 class RRWebBertUpstreamTest(ModelTesterMixin, unittest.TestCase):
-    all_model_classes = (RRWebBertModel, RRWebBertForMaskedLM, RRWebBertForSequenceClassification)
+    all_model_classes = (
+        RRWebBertModel,
+        RRWebBertForMaskedLM,
+        RRWebBertForSequenceClassification,
+        RRWebBertForNextAction,
+    )
     test_torch_exportable = False
 
     def setUp(self):
@@ -67,6 +73,8 @@ class RRWebBertUpstreamTest(ModelTesterMixin, unittest.TestCase):
             inputs["labels"] = torch.zeros_like(inputs["input_ids"])
         elif return_labels and model_class is RRWebBertForSequenceClassification:
             inputs["labels"] = torch.zeros(len(inputs["input_ids"]), dtype=torch.long)
+        elif return_labels and model_class is RRWebBertForNextAction:
+            inputs["labels"] = torch.zeros((len(inputs["input_ids"]), 2), dtype=torch.long)
         return inputs
 
     def only_heads(self, test, *arguments, **options):

@@ -5,6 +5,7 @@ import path from 'node:path';
 
 import { Human, sleep } from './human.mjs';
 import { pageScript } from './recorder_configs.mjs';
+import { watch } from './screenshots.mjs';
 import { CDN_RULES, SITES } from './sites.mjs';
 import { visit } from './tasks.mjs';
 
@@ -42,28 +43,34 @@ export function launchBrowser({ modulesFolder, executablePath, port = null }) {
 export class BrowserRecorder {
   // launch: () -> playwright Browser; files: SiteFiles; bundles: from readBundles; capMs: real time a
   // session may take; tabs: 1 or 2; styleSheets: false keeps CSS out whatever the plan's configuration;
-  // deny: RegExp of addresses that no page may load, or null.
-  constructor({ launch, files, bundles, capMs, tabs = 1, styleSheets = true, deny = null }) {
-    Object.assign(this, { launch, files, bundles, capMs, tabs, styleSheets, deny, browser: null });
+  // deny: RegExp of addresses that no page may load, or null; screenshotMs: real time between two pictures
+  // of the page, 0 for none.
+  constructor({
+    launch, files, bundles, capMs, tabs = 1, styleSheets = true, deny = null, screenshotMs = 0,
+  }) {
+    Object.assign(this, {
+      launch, files, bundles, capMs, tabs, styleSheets, deny, screenshotMs, browser: null,
+    });
   }
 
   async close() {
     await this.browser?.close();
   }
 
-  // Returns {emitted: [{window, event}] in time order, steps}; window is 0, or 1 for the second tab.
+  // Returns {emitted: [{window, event}] in time order, steps, screenshots: [{window, time, image ...}]};
+  // window is 0, or 1 for the second tab.
   async record(plan) {
     if (!this.browser?.isConnected()) this.browser = await this.launch();
     const context = await this.browser.newContext({
       viewport: { width: plan.width, height: plan.height }, locale: 'en-US',
       hasTouch: plan.touch, isMobile: plan.touch,
     });
-    const session = { plan, context, tabs: [], humans: [], emitted: [] };
+    const session = { plan, context, tabs: [], humans: [], emitted: [], screenshots: [] };
     try {
       await this.prepare(session);
       await this.openFirstTab(session);
       if (this.tabs === 2) await this.takeTurns(session);
-      else await this.act(session.humans[0], this.capMs);
+      else await this.act(session, session.humans[0], this.capMs);
       await sleep(LAST_FLUSH_MS);
       const stop = () => window.__stop && window.__stop();
       await Promise.all(session.tabs.map((tab) => tab.evaluate(stop).catch(() => {})));
@@ -73,7 +80,8 @@ export class BrowserRecorder {
     // Stable sort: rrweb emits a few events late, with the time at which they happened.
     session.emitted.sort((a, b) => a.event.timestamp - b.event.timestamp);
     return {
-      emitted: session.emitted, steps: session.humans.reduce((sum, human) => sum + human.steps, 0),
+      emitted: session.emitted, screenshots: session.screenshots,
+      steps: session.humans.reduce((sum, human) => sum + human.steps, 0),
     };
   }
 
@@ -145,14 +153,20 @@ export class BrowserRecorder {
       if (turn === 1) await this.openSecondTab(session);
       const human = session.humans[turn % 2];
       await human.page.bringToFront();
-      await this.act(human, this.capMs / TURNS);
+      await this.act(session, human, this.capMs / TURNS);
     }
   }
 
-  async act(human, ms) {
+  async act({ tabs, screenshots }, human, ms) {
     human.deadline = Date.now() + ms;
+    let over = false;
+    const watching = this.screenshotMs ? watch(human, {
+      everyMs: this.screenshotMs, window: tabs.indexOf(human.page), isOver: () => over, screenshots,
+    }) : null;
     // A step that fails (an element went away, a page would not load) ends the visit, not the session.
     const visited = visit(human).catch((error) => process.env.DEBUG && console.error(error.message));
     await Promise.race([visited, sleep(ms + GRACE_MS)]);
+    over = true;
+    await watching;
   }
 }

@@ -21,6 +21,7 @@ from pathlib import Path
 FULL_SNAPSHOT, INCREMENTAL, META = 2, 3, 4
 MOUSE_INTERACTION = 2
 TYPING_TASKS = ("search", "fill-form", "login", "todo-app")
+SCREENS = "_screens"  # a session's folder of screenshots: its name and this
 COUNT_COLUMNS = ("clicks", "inputs", "scrolls", "mutations", "pages")
 
 
@@ -30,6 +31,7 @@ class Summary:
 
     rows: list[dict] = field(default_factory=list)
     refused: Counter = field(default_factory=Counter)
+    screenshots: int = 0
 
     def __str__(self) -> str:
         sums = ("events", "bytes_json", "bytes_gz")
@@ -41,6 +43,7 @@ class Summary:
             f"{self.refused.total()} refused{f' ({reasons})' if reasons else ''}; "
             f"{total['events']} events, {total['bytes_json'] / 1e6:.1f} MB JSON, "
             f"{total['bytes_gz'] / 1e6:.1f} MB gzip, {evidence} with task evidence"
+            f"{f', {self.screenshots} screenshots' if self.screenshots else ''}"
         )
 
 
@@ -119,6 +122,7 @@ def finalize(parts: list[Path], out: Path) -> Summary:
             row["sha1"] = hashlib.sha1(file.read_bytes(), usedforsecurity=False).hexdigest()[:12]
             summary.rows.append(row)
             shutil.copyfile(file, out / row["file"])
+            summary.screenshots += copy_screenshots(file, out)
     repeated = [name for name, n in Counter(row["file"] for row in summary.rows).items() if n > 1]
     if repeated:
         raise ValueError(
@@ -128,6 +132,15 @@ def finalize(parts: list[Path], out: Path) -> Summary:
     summary.rows.sort(key=lambda row: row["file"])
     write_labels(summary.rows, out / "labels.csv")
     return summary
+
+
+def copy_screenshots(recording: Path, out: Path) -> int:
+    """Copies the pictures beside a recording, if there are any, into `out` and returns how many there are."""
+    screens = recording.with_name(recording.name.split(".")[0] + SCREENS)
+    if not (screens / "screenshots.csv").is_file():
+        return 0
+    shutil.copytree(screens, out / screens.name, dirs_exist_ok=True)
+    return sum(1 for file in screens.iterdir() if file.suffix == ".webp")
 
 
 def write_labels(rows: list[dict], file: Path) -> None:

@@ -24,6 +24,8 @@ const HELP = `usage: node record_sessions.mjs --work FOLDER --out FOLDER [option
   --configs A,B       only these recorder configurations
   --no-css            no style sheets in the recording, whatever the configuration says
   --deny REGEX        addresses that no page may load
+  --screenshots       also a picture of the page every 1.5 s, in <session>_screens/ with screenshots.csv
+  --screenshot-ms N   (1500) real time between two pictures, at least 200
   --chromium FILE     (/usr/bin/chromium)
 
 example: node record_sessions.mjs --work ~/recorder-work --out recorded --seed 4 --to 10`;
@@ -40,6 +42,7 @@ function readArguments() {
       work: text(), out: text(), seed: text('1'), from: text('0'), to: text('160'), cap: text('15000'),
       tabs: text('1'), tasks: text(), hosts: text(), licences: text(), configs: text(), deny: text(),
       chromium: text('/usr/bin/chromium'), 'no-css': { type: 'boolean', default: false },
+      screenshots: { type: 'boolean', default: false }, 'screenshot-ms': text('1500'),
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -48,7 +51,7 @@ function readArguments() {
     process.exit(0);
   }
   if (!values.work || !values.out) fail('expected --work FOLDER and --out FOLDER');
-  for (const name of ['seed', 'from', 'to', 'cap', 'tabs']) {
+  for (const name of ['seed', 'from', 'to', 'cap', 'tabs', 'screenshot-ms']) {
     const number = Number(values[name]);
     if (!Number.isInteger(number) || number < 0) {
       fail(`--${name}: expected a whole number, got '${values[name]}'`);
@@ -56,6 +59,9 @@ function readArguments() {
     values[name] = number;
   }
   if (![1, 2].includes(values.tabs)) fail(`--tabs: expected 1 or 2, got ${values.tabs}`);
+  if (values['screenshot-ms'] < 200) {
+    fail(`--screenshot-ms: expected at least 200, got ${values['screenshot-ms']}`);
+  }
   for (const name of ['tasks', 'hosts', 'licences', 'configs']) values[name] = values[name]?.split(',');
   const known = { tasks: Object.values(TASK_LABELS), hosts: Object.keys(SITES) };
   for (const [name, allowed] of Object.entries(known)) {
@@ -78,6 +84,7 @@ async function main() {
     }),
     files, bundles, capMs: settings.cap, tabs: settings.tabs, styleSheets: !settings['no-css'],
     deny: settings.deny ? new RegExp(settings.deny) : null,
+    screenshotMs: settings.screenshots ? settings['screenshot-ms'] : 0,
   });
 
   let written = 0;

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import zlib from 'node:zlib';
 
+import { writeScreenshots } from './screenshots.mjs';
 import { TASK_LABELS } from './session_plan.mjs';
 import { SITES } from './sites.mjs';
 
@@ -71,9 +72,12 @@ export class SessionFolder {
   }
 
   // Writes the recording and its row; returns the file's name, or null when there was no snapshot.
-  write(plan, { emitted, steps }) {
+  write(plan, { emitted, steps, screenshots = [] }) {
     const events = emitted.map(({ event }) => event);
     if (!events.some((event) => event.type === FULL_SNAPSHOT)) return null;
+    // Before the session's own file, which says that all is there.
+    const screens = path.join(this.folder, `${sessionName(plan)}_screens`);
+    writeScreenshots(screens, screenshots, events[0].timestamp);
     const shift = plan.startTimeMs - events[0].timestamp; // to the invented date
     for (const event of events) event.timestamp += shift;
 

@@ -104,3 +104,16 @@ def test_a_listed_file_that_is_gone_is_counted(tmp_path):
     part = make_part(tmp_path / "a", {"s1_0000.json.gz": [META, SNAPSHOT], "s1_0001.json.gz": [META]})
     (part / "s1_0001.json.gz").unlink()
     assert finalize([part], tmp_path / "out").refused == {"listed but not there": 1}
+
+
+def test_the_pictures_of_a_kept_session_are_taken_along(tmp_path):
+    part = make_part(tmp_path / "a", {"s1_0000.json.gz": [META, SNAPSHOT], "s1_0001.json.gz": [META]})
+    for name in ("s1_0000", "s1_0001"):
+        (part / f"{name}_screens").mkdir()
+        (part / f"{name}_screens" / "000.webp").write_bytes(b"picture")
+        (part / f"{name}_screens" / "screenshots.csv").write_text("file,seconds\n000.webp,0.5\n")
+    summary = finalize([part], tmp_path / "out")
+    assert summary.screenshots == 1 and str(summary).endswith("1 screenshots")
+    copied = {file.name for file in (tmp_path / "out" / "s1_0000_screens").iterdir()}
+    assert copied == {"000.webp", "screenshots.csv"}
+    assert not (tmp_path / "out" / "s1_0001_screens").exists()

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import traceformers.datasets_scripts.rrweb_sessions.recorder as recorder
 from traceformers.datasets_scripts.rrweb_sessions.recorder.finalize_recordings import finalize, read_windows
@@ -93,6 +94,24 @@ def test_a_recorded_session_is_not_recorded_again(recorded):
     before = {file.name: file.read_bytes() for file in recorded.iterdir()}
     assert "0 sessions written" in record(recorded, "--seed", 4, "--from", 5, "--to", 6)
     assert {file.name: file.read_bytes() for file in recorded.iterdir()} == before
+
+
+def test_pictures_are_on_the_clock_of_the_events_and_leave_no_trace_in_them(tmp_path):
+    record(tmp_path, "--seed", 4, "--from", 5, "--to", 6, "--screenshots", "--screenshot-ms", 800)
+    (recording,), (screens,) = tmp_path.glob("*.json.gz"), tmp_path.glob("*_screens")
+    with open(screens / "screenshots.csv", newline="") as handle:
+        shots = list(csv.DictReader(handle))
+    events = json.loads(gzip.decompress(recording.read_bytes()))
+    seconds = [float(shot["seconds"]) for shot in shots]
+    assert len(shots) >= 3 and seconds == sorted(seconds)
+    last = (events[-1]["timestamp"] - events[0]["timestamp"]) / 1000
+    assert 0 <= seconds[0] < 3 and seconds[-1] <= last + 3
+    assert sorted(file.name for file in screens.glob("*.webp")) == [shot["file"] for shot in shots]
+    for shot in shots:
+        with Image.open(screens / shot["file"]) as picture:
+            assert picture.format == "WEBP" and picture.size == (int(shot["width"]), int(shot["height"]))
+    resized = [event for event in events if event["type"] == 3 and event["data"]["source"] == 4]
+    assert not resized and all("todo.test" in shot["href"] for shot in shots)
 
 
 def test_our_packed_form_is_what_rrwebs_packer_unpacks(recorded, tmp_path):

@@ -387,6 +387,7 @@ def test_a_repository_saved_from_any_head_loads_through_every_auto_class(model_c
         "AutoModel",
         "AutoModelForMaskedLM",
         "AutoModelForSequenceClassification",
+        "AutoModelForNextSentencePrediction",
     }
     assert not [path for path in auto_map.values() if "--" in path]
     ids = ids_of()

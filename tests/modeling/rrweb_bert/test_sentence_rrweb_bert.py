@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from traceformers.modeling.rrweb_bert.configuration_rrweb_bert import RRWebBertConfig
 from traceformers.modeling.rrweb_bert.modeling_rrweb_bert import RRWebBertForMaskedLM, RRWebBertModel
 from traceformers.modeling.rrweb_bert.sentence_rrweb_bert import (
+    ACTION,
+    ADDRESS,
+    PAGE,
     SessionEncoder,
     is_recording,
     save_sentence_transformer,
@@ -85,6 +89,25 @@ def encoder(folder):
     return SentenceTransformer(str(folder), trust_remote_code=True, device="cpu")
 
 
+def later(events, milliseconds):
+    return [{**event, "timestamp": event["timestamp"] + milliseconds} for event in events]
+
+
+def page_only():
+    """A page that takes several windows, on which nothing is done."""
+    texts = [{"type": 3, "textContent": f"paragraph number {n} of a long page", "id": 100 + n} for n in range(40)]
+    nodes = [
+        {"type": 2, "tagName": "p", "attributes": {}, "childNodes": [text], "id": 200 + n}
+        for n, text in enumerate(texts)
+    ]
+    body = {"type": 2, "tagName": "body", "attributes": {}, "childNodes": nodes, "id": 3}
+    document = {"type": 0, "childNodes": [{**body, "tagName": "html", "id": 2, "childNodes": [body]}], "id": 1}
+    return [
+        {"type": 4, "timestamp": 0, "data": {"href": "http://shop.test/long", "width": 1280, "height": 800}},
+        {"type": 2, "timestamp": 10, "data": {"node": document, "initialOffset": {"top": 0, "left": 0}}},
+    ]
+
+
 def vectors_of(module, inputs):
     with torch.no_grad():
         return module(module.preprocess(inputs))["sentence_embedding"]
@@ -94,7 +117,7 @@ def vectors_of(module, inputs):
 
 
 def test_a_session_is_the_mean_of_the_body_tokens_of_all_its_windows(tokenizer):
-    module = SessionEncoder(tiny(tokenizer), tokenizer, normalize=False)
+    module = SessionEncoder(tiny(tokenizer), tokenizer, normalize=False, pooling="all")
     events = session(clicks=40)
     windows = tokenizer.windows(events, max_length=WINDOW, return_header_lengths=True)
     assert len(windows["input_ids"]) > 3
@@ -105,6 +128,78 @@ def test_a_session_is_the_mean_of_the_body_tokens_of_all_its_windows(tokenizer):
         total, count = total + hidden[start:-1].sum(0), count + len(ids) - 1 - start
     assert count == len(tokenizer.tokenize_session(events).ids)
     torch.testing.assert_close(vectors_of(module, [events])[0], total / count, rtol=0, atol=1e-5)
+
+
+def test_actions_are_averaged_as_if_every_window_were_read(tokenizer):
+    module = SessionEncoder(tiny(tokenizer), tokenizer, normalize=False)
+    events = [*session(clicks=3), *later(page_only(), 9000), *later(session(clicks=4, seed=1)[2:], 9000)]
+    tokenized = tokenizer.tokenize_session(events)
+    parts = module.parts(tokenized)
+    windows = tokenizer.windows(tokenized, max_length=WINDOW, return_header_lengths=True)
+    total, count, position = 0, 0, 0
+    for ids, start in zip(windows["input_ids"], windows["header_lengths"], strict=True):
+        with torch.no_grad():
+            hidden = module.model(torch.tensor([ids])).last_hidden_state[0]
+        own = parts[position : position + len(ids) - 1 - start]
+        position += len(own)
+        chosen = torch.from_numpy((own == ACTION) | (own == ADDRESS))
+        total, count = total + hidden[start:-1][chosen].sum(0), count + int(chosen.sum())
+    features = module.preprocess([events])
+    assert len(features["window_lengths"]) < len(windows["input_ids"]) - 1
+    torch.testing.assert_close(vectors_of(module, [events])[0], total / count, rtol=0, atol=1e-5)
+
+
+def test_what_each_token_belongs_to_follows_from_its_event(tokenizer):
+    module = SessionEncoder(tiny(tokenizer), tokenizer)
+    tokenized = tokenizer.tokenize_session(session(clicks=2))
+    parts = module.parts(tokenized)
+    borders = tokenized.event_offsets.tolist()
+    of_event = [set(parts[start:stop].tolist()) for start, stop in pairwise(borders)]
+    assert of_event == [{ADDRESS}, {PAGE}, {ACTION}, {ACTION}]
+
+
+def test_an_action_after_a_change_of_the_browser_window_is_one(tokenizer):
+    module = SessionEncoder(tiny(tokenizer), tokenizer)
+    events = [{**event, "windowId": "ab"[number % 2]} for number, event in enumerate(session(clicks=4))]
+    tokenized = tokenizer.tokenize_session(events)
+    assert set(module.parts(tokenized)[int(tokenized.event_offsets[2]) :].tolist()) == {ACTION}
+
+
+def test_kinds_of_tokens_are_averaged_apart_and_centred(tokenizer):
+    module = SessionEncoder(tiny(tokenizer), tokenizer, pooling="kinds")
+    features = module.preprocess([session(clicks=12)])
+    means = module.means(features)
+    assert means.shape == (1, 6, 64) and module.get_embedding_dimension() == 384
+    assert (features["pooled"] > 0).sum(0).max() == 1  # no token twice
+    found = vectors_of(module, [session(clicks=12)])
+    assert found.shape == (1, 384) and abs(found.norm() - 1) < 1e-5
+    module.centres.values.copy_(means[0].detach())
+    assert vectors_of(module, [session(clicks=12)]).abs().max() < 1e-5
+
+
+def test_what_happens_often_weighs_as_the_root_of_how_often(tokenizer):
+    module = SessionEncoder(tiny(tokenizer), tokenizer, pooling="kinds")
+    features = module.preprocess([session(clicks=9)])
+    click = tokenizer.convert_tokens_to_ids("[do:Click]")
+    weights = features["pooled"].sum(0)[features["input_ids"][0] == click]
+    assert len(weights) == 9 and torch.allclose(weights, torch.full((9,), 1 / 3))
+
+
+def test_the_centres_are_saved_with_the_encoder(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    save_sentence_transformer(copy, pooling="kinds")
+    model = SentenceTransformer(str(copy), trust_remote_code=True, device="cpu")
+    assert not model[0].centres.values.any()
+    model[0].centres.values.fill_(0.25)
+    model.save(str(tmp_path / "again"), create_model_card=False)
+    again = SentenceTransformer(str(tmp_path / "again"), trust_remote_code=True, device="cpu")
+    assert (again[0].centres.values == 0.25).all()
+    assert np.array_equal(again.encode(["sign in"]), model.encode(["sign in"]))
+
+
+def test_a_tokenized_session_is_a_session(encoder, tokenizer):
+    events = session(20)
+    assert np.array_equal(encoder.encode([tokenizer.tokenize_session(events)]), encoder.encode([events]))
 
 
 def test_the_end_of_a_long_session_counts(tokenizer):
@@ -160,8 +255,8 @@ def test_a_long_text_is_cut_into_windows_and_not_truncated(tokenizer):
     module = SessionEncoder(tiny(tokenizer), tokenizer)
     text = "many words of which the last is " * 20
     features = module.preprocess([text])
-    assert len(features["input_ids"]) > 1 and features["attention_mask"].sum(1).max() <= WINDOW
-    kept = features["input_ids"][features["body_mask"].bool()].tolist()
+    assert len(features["window_lengths"]) > 1 and features["window_lengths"].max() <= WINDOW
+    kept = features["input_ids"][features["pooled"].bool()].tolist()
     assert kept == tokenizer(text, add_special_tokens=False).input_ids
 
 
@@ -181,6 +276,8 @@ def test_length_one_or_the_plain_mean_by_configuration(tokenizer):
 def test_wrong_settings_are_refused(tokenizer):
     with pytest.raises(ValueError, match="max_seq_length between 1 and 64"):
         SessionEncoder(tiny(tokenizer), tokenizer, max_seq_length=65)
+    with pytest.raises(ValueError, match="pooling to be one of actions, all, kinds, got 'max'"):
+        SessionEncoder(tiny(tokenizer), tokenizer, pooling="max")
     with pytest.raises(ValueError, match="rows_per_forward of at least 1, got 0"):
         SessionEncoder(tiny(tokenizer), tokenizer, rows_per_forward=0)
 
@@ -218,7 +315,7 @@ def test_settings_are_kept_in_the_folder(folder, tmp_path):
     save_sentence_transformer(copy, max_seq_length=32, normalize=False, rows_per_forward=3)
     module = SentenceTransformer(str(copy), trust_remote_code=True, device="cpu")[0]
     assert (module.max_seq_length, module.normalize, module.rows_per_forward) == (32, False, 3)
-    assert module.preprocess([session(30)])["attention_mask"].sum(1).max() <= 32
+    assert module.preprocess([session(30)])["window_lengths"].max() <= 32
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):

@@ -1,0 +1,1 @@
+"""`traceformers hub`: folders to the Hub and back."""
