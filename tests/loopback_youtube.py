@@ -382,5 +382,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.send({**answer, "refresh_token": refresh})
 
     def revoke(self):
-        self.youtube.refresh_tokens.discard(self.form.get("token"))
+        if self.form.get("token") not in self.youtube.refresh_tokens:
+            return self.send({"error": "invalid_token", "error_description": "Token expired or revoked"}, 400)
+        self.youtube.refresh_tokens.remove(self.form["token"])
         return self.send({})

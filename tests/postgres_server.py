@@ -81,12 +81,13 @@ class PostgresServer:
         self.process.wait(timeout=60)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def new_database(self):
+    def new_database(self, tablespace=None):
         """Returns the URL of a new empty database; it sorts text by language, as most installed servers do."""
         self.databases += 1
         name = f"feed_{self.databases}"
         sorting = "LOCALE_PROVIDER icu ICU_LOCALE 'en'" if self.with_icu else ""
-        self.execute(f"CREATE DATABASE {name} TEMPLATE template0 {sorting}")
+        place = f"TABLESPACE {tablespace}" if tablespace else ""
+        self.execute(f"CREATE DATABASE {name} TEMPLATE template0 {sorting} {place}")
         return f"postgresql+psycopg://feed@127.0.0.1:{self.port}/{name}"
 
     def execute(self, statement, database="postgres"):

@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import shutil
+from pathlib import Path
 
 from traceformers.apps.feed.feed_home import FeedHome
 from traceformers.apps.feed.feed_secrets import FeedSecrets, write_secrets
@@ -46,15 +48,25 @@ def encoder_for_this_machine(gpu_bytes=None, cores=None, has_minilm=None):
         gpu_bytes (`int`, *optional*), cores (`int`, *optional*), has_minilm (`bool`, *optional*): of another machine
             than this one.
     """
-    if gpu_bytes is None:
-        import torch
-
-        gpu_bytes = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else 0
+    gpu_bytes = gpu_memory() if gpu_bytes is None else gpu_bytes
     cores = (os.cpu_count() or 1) if cores is None else cores
     has_minilm = offline_minilm() if has_minilm is None else has_minilm
     if gpu_bytes >= GPU_BYTES:
         return "bge-m3"
     return "minilm" if has_minilm and cores < CORES else "e5-small"
+
+
+def gpu_memory(programs=("nvidia-smi", "rocm-smi"), devices=("/dev/nvidia0", "/dev/kfd")):
+    """Returns the bytes of this machine's first GPU, 0 without one; torch is loaded only where there may be one.
+
+    Args:
+        programs, devices (tuples of `str`): what a machine with a GPU has one of.
+    """
+    if not any(map(shutil.which, programs)) and not any(Path(device).exists() for device in devices):
+        return 0
+    import torch
+
+    return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else 0
 
 
 def offline_minilm():

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from traceformers.training.productive_feed.feed_examples import newest_labels
+from traceformers.training.productive_feed.said_labels import newest_labels
 
 MS_A_DAY = 86_400_000
 

@@ -1,6 +1,7 @@
 """One collection: every source that the settings name, one after the other, noted as a run."""
 
-from traceformers.apps.feed.open_feed import now_ms
+from traceformers.apps.feed.feed_clock import now_ms
+from traceformers.apps.feed.feed_secrets import keep_secrets
 
 
 def collect(feed, now=None, only=None, paths=(), force=False, sources=None, on_report=None):
@@ -139,26 +140,39 @@ def _youtube(settings, secrets, privacy, paths, again, home):
     )
 
 
-def sign_in_to_youtube(feed, show, ask=None):
-    """Signs in to YouTube once; the token is kept in the home, for its owner alone.
+def sign_in_to_youtube(feed, show, ask=None, client_file=None):
+    """Signs in to YouTube once, and returns the feed with what it signed in by; the token is kept in the home.
 
     Args:
         feed (`OpenFeed`). show (callable): is given the address to open in a browser of this machine.
         ask (callable, *optional*): instead of waiting for that browser, is given the address and returns the one that
             another browser came back to.
+        client_file (path, *optional*): of the OAuth client, as Google's console offers it; its id and secret are kept
+            in secrets.toml once the sign-in was good.
 
     Raises:
-        ValueError: the secrets name no OAuth client.
+        ValueError: the secrets name no OAuth client, or the file is none.
     """
+    from dataclasses import replace
+
     from traceformers.apps.feed.sources.youtube_access import TOKEN_FILE
     from traceformers.apps.feed.sources.youtube_oauth import OAuthProject, TokenFile, sign_in, sign_in_by_paste
 
     secrets = feed.secrets
-    if not secrets.youtube_client_id:
+    if client_file is None and not secrets.youtube_client_id:
         raise ValueError(
             f"Expected youtube_client_id and youtube_client_secret in {feed.home.secrets}, got none. Make an OAuth "
-            'client of the kind "Desktop app" in a Google project with the YouTube Data API, and write them there.'
+            'client of the kind "Desktop app" in a Google project with the YouTube Data API, and write them there, or '
+            "name the file that the console offers with --client-file."
         )
-    project = OAuthProject(secrets.youtube_client_id, secrets.youtube_client_secret)
+    if client_file is None:
+        project = OAuthProject(secrets.youtube_client_id, secrets.youtube_client_secret)
+    else:
+        project = OAuthProject.from_file(client_file)
     tokens = TokenFile(feed.home.path / TOKEN_FILE)
     sign_in(project, tokens, show) if ask is None else sign_in_by_paste(project, tokens, ask)
+    if client_file is None:
+        return feed
+    kept = {"youtube_client_id": project.client_id, "youtube_client_secret": project.client_secret}
+    keep_secrets(feed.home, **kept)
+    return replace(feed, secrets=replace(secrets, **kept))

@@ -101,6 +101,14 @@ def feed_collect(
         bool, typer.Option("--sign-in", help="First sign in to YouTube in a browser, for likes and dislikes.")
     ] = False,
     paste: Annotated[bool, typer.Option("--paste", help="With --sign-in: the browser is on another computer.")] = False,
+    client_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --sign-in: the file of the OAuth client, as Google's console offers it; it is kept in "
+            "secrets.toml.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ):
     """Fetch activity, videos, likes and subscriptions from all sources; a dead source stops no other.
@@ -110,8 +118,8 @@ def feed_collect(
     from traceformers.apps.feed.feed_collecting import collect, sign_in_to_youtube
 
     with _running(home) as feed:
-        if sign_in or paste:
-            sign_in_to_youtube(feed, _show_page, _ask_address if paste else None)
+        if sign_in or paste or client_file:
+            feed = sign_in_to_youtube(feed, _show_page, _ask_address if paste else None, client_file)
             typer.echo("signed in to YouTube")
         paths = [path.absolute() for path in paths or ()]
 
@@ -141,7 +149,7 @@ def feed_label(
         if site:
             from traceformers.apps.feed.feed_serving import serve_feed
 
-            serve_feed(feed, schedule=False, open_page="/label")
+            serve_feed(feed, schedule=False, open_page="/label", say=typer.echo)
             return
         from traceformers.apps.feed.feed_labelling import TerminalLabelling, label_in_terminal
         from traceformers.datasets_scripts.feed.feed_records import HEADS
@@ -233,9 +241,7 @@ def feed_serve(
     from traceformers.apps.feed.open_feed import open_feed
 
     with open_feed(home) as feed:
-        chosen = feed.settings.site
-        typer.echo(f"http://{host or chosen.host}:{port or chosen.port}")
-        serve_feed(feed, schedule, "/" if show else None, host=host, port=port)
+        serve_feed(feed, schedule, "/" if show else None, typer.echo, host=host, port=port)
 
 
 @app.command("schedule")

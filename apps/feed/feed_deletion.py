@@ -3,11 +3,12 @@
 WHAT = ("feedback", "events", "feed", "models", "everything")
 
 
-def reset_feed(feed, what):
+def reset_feed(feed, what, project=None):
     """Deletes a part of a feed; returns a line that says what.
 
     Args:
         feed (`OpenFeed`). what (`str`): of `WHAT`.
+        project (`OAuthProject`, *optional*): where the permission to read from YouTube is taken back.
 
     Raises:
         ValueError: `what` is nothing that can be deleted.
@@ -18,17 +19,32 @@ def reset_feed(feed, what):
         feed.database.reset(what)
     if what in ("models", "everything"):
         feed.registry.forget()
+    signed_out = ""
     if what == "everything":
         import shutil
 
-        from traceformers.apps.feed.sources.youtube_access import TOKEN_FILE
-
         for folder in (feed.home.thumbnails, feed.home.work):
             shutil.rmtree(folder, ignore_errors=True)
-        # Signed out, too: what the token can still fetch is nothing that should come back by itself.
-        (feed.home.path / TOKEN_FILE).unlink(missing_ok=True)
+        signed_out = _sign_out(feed, project)
         feed.home.create()
-    return f"deleted: {what}; settings and secrets stay"
+    return f"deleted: {what}; settings and secrets stay{signed_out}"
+
+
+def _sign_out(feed, project):
+    """Ends the sign-in to YouTube, or what it can still fetch would come back by itself; returns what is to be told."""
+    from traceformers.apps.feed.sources.youtube_access import TOKEN_FILE
+    from traceformers.apps.feed.sources.youtube_oauth import OAuthProject, SignedIn, TokenFile
+
+    project = project or OAuthProject(feed.secrets.youtube_client_id)
+    taken_back = SignedIn(project, TokenFile(feed.home.path / TOKEN_FILE), attempts=2).sign_out()
+    if taken_back is None:
+        return ""
+    if taken_back:
+        return "; signed out of YouTube"
+    return (
+        "; the token of YouTube is deleted, but Google did not take the permission back: do it on "
+        "https://myaccount.google.com/connections"
+    )
 
 
 def forget(feed, word, on_server=False, confirmed=False):

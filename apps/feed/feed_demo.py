@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from traceformers.apps.feed.feed_beginning import local_time_zone, offline_minilm
+from traceformers.apps.feed.feed_clock import now_ms
 from traceformers.apps.feed.feed_home import FeedHome, default_home
 from traceformers.apps.feed.feed_settings import FeedSettings, write_settings
-from traceformers.apps.feed.open_feed import now_ms, open_feed
+from traceformers.apps.feed.open_feed import open_feed
 
 MARK = ".demo"
 DAYS, FEEDBACKS = 14, 600
@@ -162,8 +163,7 @@ def serve_demo(folder, port=None, say=print):
 
     port = port or free_port()
     with open_feed(Path(folder)) as feed:
-        say(f"http://127.0.0.1:{port}  (Ctrl-C ends it)")
-        serve_feed(feed, schedule=False, port=port)
+        serve_feed(feed, schedule=False, say=say, port=port)
 
 
 def free_port():

@@ -7,7 +7,7 @@ What is said of activity names what the model attended to and what is nearest in
 
 import numpy as np
 
-from traceformers.training.productive_feed.feed_examples import newest_labels
+from traceformers.training.productive_feed.said_labels import newest_labels
 
 MOST_CHARACTERS = 70
 ENOUGH_OPINIONS = 2

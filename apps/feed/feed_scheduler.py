@@ -10,6 +10,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from traceformers.apps.feed.active_hours import is_active
+from traceformers.apps.feed.feed_clock import now_ms
 from traceformers.apps.feed.feed_home import FeedBusy, FeedHome
 from traceformers.apps.feed.feed_settings import FeedSettings
 
@@ -30,7 +31,7 @@ class FeedScheduler:
 
     def __init__(self, home, run=None, clock=None, first_after=2.0, **options):
         self.home = home if isinstance(home, FeedHome) else FeedHome(home)
-        self.run, self.clock = run, clock or _now
+        self.run, self.clock = run, clock or now_ms
         self.first_after, self.options = first_after, options
         self.scheduler = None
         self.last_outcome = None  # a text for people: what came of the last start
@@ -124,9 +125,3 @@ def run_forever(home, **options):
         scheduler.shutdown()
 
     asyncio.run(forever())
-
-
-def _now():
-    import time
-
-    return int(time.time() * 1000)

@@ -10,9 +10,9 @@ import numpy as np
 
 from traceformers.apps.feed import cold_start
 from traceformers.apps.feed.feed_candidates import read_candidates
+from traceformers.apps.feed.feed_clock import now_ms
 from traceformers.apps.feed.feed_ranking import TERMS, mix_terms, rank_feed
 from traceformers.apps.feed.feed_reasons import channel_opinions, reasons_of
-from traceformers.apps.feed.open_feed import now_ms
 from traceformers.apps.feed.score_histogram import histogram
 from traceformers.apps.feed.video_scores import VideoScores, event_rows
 from traceformers.datasets_scripts.feed.feed_records import FeedRow
@@ -105,7 +105,8 @@ class FeedScorer:
         start = at - int(hours * MS_A_HOUR) - MS_MOST_EVENT
         activity = feed.database.event_table(at, at) if ignore_activity else feed.database.event_table(start, at)
         seconds["read"] = clock.lap()
-        model = self.model(feed)
+        model = self.model(feed) if len(candidates) else None  # to score nothing, no model is loaded
+        name = feed.registry.current() or cold_start.NAME
         seconds["load"] = clock.lap()
         found = _cold(candidates, activity, at, hours) if model is None else None
         if found is None:
@@ -129,7 +130,7 @@ class FeedScorer:
                 "productive": histogram(found.productive[candidates.eligible]),
             },
         }
-        return ScoredFeed(rows, cold_start.NAME if model is None else model.name, context, None, seconds)
+        return ScoredFeed(rows, name, context, None, seconds)
 
 
 def score_feed(feed, **options):

@@ -98,6 +98,20 @@ def write_secrets(home, **values):
     write_atomically(home.secrets, tomlkit.dumps(document), mode=0o600)
 
 
+def keep_secrets(home, **values):
+    """Writes some secrets into secrets.toml; the others and the comments stay as they are.
+
+    Args:
+        home (`FeedHome`), **values (`str`): fields of `FeedSecrets`.
+    """
+    import tomlkit
+
+    document = tomlkit.parse(read_text(home.secrets)) if home.secrets.is_file() else tomlkit.document()
+    for name, value in values.items():
+        document[name] = value
+    write_atomically(home.secrets, tomlkit.dumps(document), mode=0o600)
+
+
 def _help_lines():
     """Yields `(name, help)` of each secret out of the docstring, where each is written once."""
     for line in FeedSecrets.__doc__.split("Attributes:")[1].splitlines():

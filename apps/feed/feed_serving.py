@@ -2,8 +2,6 @@
 
 import socket
 
-from traceformers.apps.feed.feed_status import score_drift
-
 
 def site_options(home, settings, secrets, **changes):
     """Returns the `SiteOptions` that settings and secrets describe.
@@ -34,34 +32,36 @@ def site_options(home, settings, secrets, **changes):
     )
 
 
-def health_of(feed):
-    """Returns what the health page asks: a function of the database that returns a `SiteHealth` with drift in words.
+def health_of(feed, scheduler=None):
+    """Returns what the health page asks: a function of the database that returns a `SiteHealth`.
 
     Args:
-        feed (`OpenFeed`).
+        feed (`OpenFeed`). scheduler (`FeedScheduler`, *optional*): of this site.
     """
     from traceformers.apps.feed.site.site_health import site_health
 
     def health(database):
-        found = site_health(database, {"youtube": feed.settings.youtube.daily_units})
-        for head, row in score_drift(database).items():
-            if row["change"] in ("some", "large"):
-                found.notes.append(
-                    f"{head}: the probabilities of the newest feed differ from those before: {row['change']} change "
-                    f"(PSI {row['psi']:.2f})."
-                )
+        next_run_at = None if scheduler is None else scheduler.next_run_at()
+        found = site_health(database, {"youtube": feed.settings.youtube.daily_units}, next_run_at=next_run_at)
+        if (
+            scheduler is not None
+            and scheduler.last_outcome
+            and scheduler.last_outcome.startswith(("left out", "failed"))
+        ):
+            found.notes.append(f"The last scheduled run: {scheduler.last_outcome}")
         return found
 
     return health
 
 
-def serve_feed(feed, schedule=None, open_page=None, **changes):
+def serve_feed(feed, schedule=None, open_page=None, say=None, **changes):
     """Serves the site until it is told to end.
 
     Args:
         feed (`OpenFeed`).
         schedule (`bool`, *optional*): run the scheduler inside; as the settings say without it.
-        open_page (`str`, *optional*): path of the page to open in a browser. changes: see `site_options`.
+        open_page (`str`, *optional*): path of the page to open in a browser.
+        say (callable, *optional*): is given the address, once it is known to be free. changes: see `site_options`.
 
     Raises:
         OSError: the address is another program's, or none of this machine.
@@ -70,6 +70,8 @@ def serve_feed(feed, schedule=None, open_page=None, **changes):
 
     options = site_options(feed.home, feed.settings, feed.secrets, **changes)
     refuse_taken(options.host, options.port)
+    if say is not None:
+        say(f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{options.port}  (Ctrl-C ends it)")
     scheduler = None
     if feed.settings.schedule.enabled if schedule is None else schedule:
         from traceformers.apps.feed.feed_scheduler import FeedScheduler
@@ -79,7 +81,7 @@ def serve_feed(feed, schedule=None, open_page=None, **changes):
     run_site(
         options,
         feed.database,
-        health=health_of(feed),
+        health=health_of(feed, scheduler),
         on_startup=[scheduler.start] if scheduler else [],
         on_shutdown=[scheduler.shutdown] if scheduler else [],
         show=open_page or False,

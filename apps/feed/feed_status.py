@@ -5,16 +5,17 @@ index), and how the share of yes among the labels changes from month to month.
 """
 
 import math
+import textwrap
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-import numpy as np
-
-from traceformers.apps.feed.score_histogram import LARGE, SMALL, stability_index
+from traceformers.apps.feed.feed_clock import now_ms, quota_day
+from traceformers.apps.feed.feed_drift import feed_drift
 from traceformers.apps.feed.training_need import label_numbers, training_need
 from traceformers.datasets_scripts.feed.feed_records import HEADS
 
 MONTHS = 6
+WIDTH, INDENT = 110, " " * 10
 COUNTED = ("videos", "events", "watches", "subscriptions")
 
 
@@ -30,7 +31,7 @@ class FeedStatus:
         feed (`dict` or None): the newest: feed_id, made_at, model, context.
         runs (list of `dict`): newest first. dead (list of `int`): runs that were killed and are noted as that now.
         quota (`{source: {"spent", "limit"}}`): of this day. waits (`{source: ms}`): left alone until then.
-        drift (`dict`): psi by head with a word for it, and the label balance by month.
+        drift (`dict`): `HeadDrift` by head, and the label balance by month.
         counts (`dict`): videos, events, watches, subscriptions.
     """
 
@@ -76,7 +77,10 @@ def feed_status(feed, limit=10):
             for name in ("activitywatch", "rss", "youtube")
             if (until := database.state(name, "retry_after")) is not None
         },
-        drift={"scores": score_drift(database), "labels": label_balance(database.feedback_table(), feed.settings.zone)},
+        drift={
+            "scores": {one.head: asdict(one) for one in feed_drift(database)},
+            "labels": label_balance(database.feedback_table(), feed.settings.zone),
+        },
         counts={name: count for name, count in database.record_counts().items() if name in COUNTED}
         | {"subscriptions": len(database.subscriptions())},  # of a channel that two sources name, one
     )
@@ -89,26 +93,6 @@ def labels_by_source(database):
         row = found.setdefault((source, head), {"source": source, "head": head, "yes": 0, "no": 0})
         row["yes" if value >= 0.5 else "no"] += count
     return list(found.values())
-
-
-def score_drift(database, among=20):
-    """Returns `{head: {"psi", "change"}}` of the newest scoring against the ones before it by the same model.
-
-    Args:
-        database (`FeedDatabase`), among (`int`): how many runs are compared.
-    """
-    runs = [run.counts for run in database.runs(kind="score", limit=among) if run.status == "ok" and run.counts]
-    runs = [counts for counts in runs if counts.get("histogram")]
-    if not runs:
-        return {}
-    newest, earlier = runs[0], [counts for counts in runs[1:] if counts["model"] == runs[0]["model"]]
-    found = {}
-    for head in HEADS:
-        before = np.sum([counts["histogram"][head] for counts in earlier], axis=0) if earlier else []
-        psi = stability_index(before, newest["histogram"][head]) if earlier else None
-        change = "unknown" if psi is None else "none" if psi < SMALL else "some" if psi < LARGE else "large"
-        found[head] = {"psi": None if psi is None else round(psi, 4), "change": change}
-    return found
 
 
 def label_balance(feedback, zone, months=MONTHS):
@@ -130,9 +114,7 @@ def label_balance(feedback, zone, months=MONTHS):
 
 def quotas(feed):
     """Returns `{"youtube": {"spent", "limit", "day"}}` where the API is in use."""
-    from traceformers.apps.feed.sources.youtube_client import quota_day
-
-    day = quota_day(int(datetime.now(UTC).timestamp() * 1000))
+    day = quota_day(now_ms())
     spent = feed.database.quota("youtube", day)
     used = spent or feed.secrets.youtube_api_key or feed.secrets.youtube_client_id
     return {"youtube": {"spent": spent, "limit": feed.settings.youtube.daily_units, "day": day}} if used else {}
@@ -170,6 +152,11 @@ def status_lines(status, zone):
         yield f"{source} is left alone until {clock(until)}"
     yield ""
     yield f"{'run':9} {'began':17} {'status':8} "
+    told = set()
     for run in status.runs:
         error = " ".join((run["error"] or "").split())
-        yield f"{run['kind']:9} {clock(run['started_at']):17} {run['status']:8} {error[:120]}".rstrip()
+        again = error and (run["kind"], error) in told
+        told.add((run["kind"], error))
+        yield f"{run['kind']:9} {clock(run['started_at']):17} {run['status']:8} {'as above' if again else ''}".rstrip()
+        if not again:
+            yield from textwrap.wrap(error, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)

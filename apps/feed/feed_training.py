@@ -8,7 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from traceformers.apps.feed.open_feed import now_ms, open_feed
+from traceformers.apps.feed.feed_clock import now_ms
+from traceformers.apps.feed.open_feed import open_feed
 from traceformers.apps.feed.training_need import label_numbers, note_training
 
 

@@ -62,10 +62,3 @@ def database_url(home, settings, secrets):
     if secrets.database_password:
         url = url.set(password=secrets.database_password)
     return url.render_as_string(hide_password=False)
-
-
-def now_ms():
-    """Returns the time, whole ms since 1970 in UTC."""
-    import time
-
-    return time.time_ns() // 1_000_000

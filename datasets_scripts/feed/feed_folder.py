@@ -173,7 +173,7 @@ def write_feed_folder(folder, tables, about, format="parquet"):
     """Returns what it wrote to about.json.
 
     Args:
-        folder (`str` or `os.PathLike`): to make; its parent is made too.
+        folder (`str` or `os.PathLike`): to make, for its owner alone (0700, files 0600); its parent is made too.
         tables (`dict[str, pa.Table]`): by names of `SCHEMAS`. Tables of `CORE_TABLES` that are not given are written
             empty, nullable columns that are not given are null.
         about (`dict`): JSON values; `time_zone` (IANA) is needed, `created_at` (ms) is now where it is not given.
@@ -195,7 +195,8 @@ def write_feed_folder(folder, tables, about, format="parquet"):
     half = folder.with_name(folder.name + ".half")
     shutil.rmtree(half, ignore_errors=True)
     try:
-        half.mkdir(parents=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        half.mkdir(mode=0o700)  # what somebody did and said is for its owner alone
         for name, table in tables.items():
             _write_rows(half / (name + SUFFIXES[format]), table, format)
         written = {
@@ -209,6 +210,7 @@ def write_feed_folder(folder, tables, about, format="parquet"):
         text = json.dumps(written, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         (half / ABOUT).write_text(text, encoding="utf-8")
         for path in half.iterdir():
+            path.chmod(0o600)
             _to_disk(path)
         half.rename(folder)
     except BaseException as error:

@@ -31,7 +31,7 @@ def simulate_folder(folder, format="parquet", **options):
     """Returns {feedback id: true probability} of the feed folder that it writes; options as of `SimulatedPerson`."""
     person = SimulatedPerson(**options)
     tables, truth = simulated_tables(person)
-    keys = ("seed", "days", "feedbacks", "noise", "null", "drift", "served")
+    keys = ("seed", "days", "feedbacks", "noise", "null", "drift", "served", *(("again",) if person.again else ()))
     about = {
         "time_zone": person.time_zone,
         "created_at": person.midnight(person.days),
@@ -53,6 +53,7 @@ def main():
     parser.add_argument("--null", action="store_true", help='"right now" does not depend on the activity')
     parser.add_argument("--drift", action="store_true", help="tastes and projects change")
     parser.add_argument("--served", type=float, default=0.0, help="share of videos shown that are chosen to fit")
+    parser.add_argument("--again", type=float, default=0.0, help='share of the "right now" of videos asked before')
     parser.add_argument("--time-zone", help="IANA name; drawn by the seed by default")
     parser.add_argument("--format", choices=["parquet", "json"], default="parquet")
     parser.add_argument("--truth", type=Path, help="JSON file to write the true probabilities to")

@@ -36,6 +36,7 @@ RECENT_DAYS = 14  # how old a video in the feed may be
 LOOKS = {"work": 1.0, "break": 2.0, "leisure": 1.5}  # how much likelier somebody opens the feed in such a block
 SUBSCRIPTIONS = 12
 SERVED_FIT = 3.0  # how much likelier, in the logarithm, a feed that works shows what fits
+AGAIN_HOURS = 2  # after which "right now" is another question
 _DAYS_KEPT = 8
 
 
@@ -65,6 +66,7 @@ class SimulatedPerson:
         null (`bool`): "right now" does not depend on the activity, only on video, taste and hour.
         served (`float`): share of the videos shown that are chosen to fit what the person is doing, as by a feed that
             works already; the others are chosen by taste alone.
+        again (`float`): share of the "right now" that is asked of a video of which it was said before, at another time.
         drift (`bool`): tastes change from day to day, and a project ends after a third and two thirds of the days.
         first_day (`str`): ISO date, local.
         time_zone (`str`, *optional*): IANA; drawn if not given.
@@ -80,6 +82,7 @@ class SimulatedPerson:
         null=False,
         drift=False,
         served=0.0,
+        again=0.0,
         first_day=FIRST_DAY,
         time_zone=None,
         pool=None,
@@ -90,7 +93,9 @@ class SimulatedPerson:
             raise ValueError(f"Expected noise from 0 to below 0.5, got {noise}. 0.5 says nothing of what is thought.")
         if not 0 <= served <= 1:
             raise ValueError(f"Expected a share served from 0 to 1, got {served}. 0 shows what is liked at any time.")
-        self.served = served
+        if not 0 <= again <= 1:
+            raise ValueError(f"Expected a share asked again from 0 to 1, got {again}. 0 asks of each video once.")
+        self.served, self.again = served, again
         self.seed, self.days, self.feedbacks = seed, days, feedbacks
         self.noise, self.null, self.drift = noise, null, drift
         random = self._random("person")
@@ -193,7 +198,7 @@ class SimulatedPerson:
 
     def simulate_days(self):
         """Yields each `SimulatedDay`. The first one's videos are all that were there before, too."""
-        said = {head: set() for head in HEADS}
+        said, last = {head: set() for head in HEADS}, {}
         quota = self._random("quota").multinomial(self.feedbacks, np.full(self.days, 1 / self.days))
         for day in range(self.days):
             start, end = self.midnight(day), self.midnight(day + 1)
@@ -204,11 +209,14 @@ class SimulatedPerson:
             watches, feedback, truth = [], [], {}
             for moment, block in self._looks(day, int(quota[day]), random):
                 head = HEADS[int(random.random() < 0.5)]
-                row = self._shown(moment, block, said[head], random)
+                row = self._asked_again(moment, last, random) if head == "productive" and self.again else None
+                row = self._shown(moment, block, said[head], random) if row is None else row
                 if row is None:
                     continue
                 video = self.pool.videos[row]
                 said[head].add(row)
+                if head == "productive":
+                    last[row] = moment
                 opinion = self.say(video, moment, block, head, random)
                 feedback.append(opinion)
                 truth[opinion.feedback_id] = self.probability(video, head, moment, block)
@@ -235,6 +243,13 @@ class SimulatedPerson:
                 found.append((moment, block))
                 moment += int(random.uniform(5, 40) * 1000)
         yield from sorted(found, key=lambda pair: pair[0])
+
+    def _asked_again(self, moment, last, random):
+        """Returns the row of a video of which "right now" was said some hours ago or more, or None."""
+        rows = [
+            row for row, said_at in last.items() if AGAIN_HOURS * 3_600_000 <= moment - said_at <= RECENT_DAYS * DAY_MS
+        ]
+        return int(random.choice(rows)) if rows and random.random() < self.again else None
 
     def _shown(self, moment, block, said, random):
         """Returns the row of a video that the feed shows and of which nothing was said, or None."""

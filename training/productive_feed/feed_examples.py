@@ -1,7 +1,8 @@
 """What a person said of videos, as examples: one a video and moment, with what they were doing before that moment.
 
-The newest feedback of a (video, head) counts, and one that took back what was said makes no label. Feedback is joined
-to videos by their id; feedback on a video that is not in the table is counted and left out, never shifted to another.
+Of interest the newest opinion on a video counts; each "right now" and "not now" counts at its moment (said_labels.py).
+What was taken back makes no label. Feedback is joined to videos by their id; feedback on a video that is not in the
+table is counted and left out, never shifted to another.
 
     axes: n examples, V videos that are judged, E events of a window
 """
@@ -16,6 +17,7 @@ from traceformers.datasets_scripts.feed.feed_folder import read_feed_folder
 from traceformers.datasets_scripts.feed.feed_records import HEADS
 from traceformers.training.productive_feed.activity_window import ActivityEvents, ActivityWindow
 from traceformers.training.productive_feed.past_opinions import PastOpinions
+from traceformers.training.productive_feed.said_labels import said_labels
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def read_examples(folder, hours=6.0, max_events=128):
 
 def build_examples(videos, events, feedback, time_zone, hours=6.0, max_events=128):
     """Returns the `FeedExamples` of three tables, see `read_examples`; arrays, no loop over rows."""
-    ids, moments, heads, values, about = newest_labels(feedback)
+    ids, moments, heads, values, about = said_labels(feedback)
     held = pc.index_in(pa.array(ids, pa.string()), value_set=videos["video_id"].combine_chunks()).to_numpy(
         zero_copy_only=False
     )
@@ -120,28 +122,6 @@ def build_examples(videos, events, feedback, time_zone, hours=6.0, max_events=12
     about |= {"videos": len(videos), "events": len(activity), "examples": len(moments), "labels": label_counts(labels)}
     about |= {"examples_with_activity": int(window.mask.any(axis=1).sum())}
     return FeedExamples(videos, video_row, moments, labels, activity, window, time_zone, past, about)
-
-
-def newest_labels(feedback):
-    """Returns (video ids list of m `str`, moments int64 (m,), heads int64 (m,), values float32 (m,), about).
-
-    Args:
-        feedback (`pa.Table`): columns of `Feedback`, the whole history in any order; of equal times the later row
-            counts.
-    """
-    said = feedback["said_at"].to_numpy().astype(np.int64, copy=False)
-    codes = feedback["video_id"].combine_chunks().dictionary_encode() if len(feedback) else None
-    video = codes.indices.to_numpy(zero_copy_only=False).astype(np.int64) if len(feedback) else np.zeros(0, np.int64)
-    heads = pc.index_in(feedback["head"], value_set=pa.array(HEADS)).to_numpy().astype(np.int64)
-    values = feedback["value"].to_numpy().astype(np.float32)  # null is NaN
-    order = np.lexsort((np.arange(len(said)), said, heads, video))
-    is_last = np.ones(len(order), dtype=bool)
-    is_last[:-1] = (np.diff(video[order]) != 0) | (np.diff(heads[order]) != 0)
-    last = order[is_last]
-    kept = last[~np.isnan(values[last])]
-    ids = codes.dictionary.take(pa.array(video[kept])).to_pylist() if len(feedback) else []
-    about = {"feedback": len(said), "overwritten": len(order) - len(last), "taken_back": len(last) - len(kept)}
-    return ids, said[kept], heads[kept], values[kept], about
 
 
 def label_counts(labels):

@@ -22,6 +22,7 @@ from traceformers.training.productive_feed.linear_feed import (
     block_scaling,
     fit_scaled,
     linear_feature_rows,
+    once_a_video,
 )
 
 #: Stretches of time, each of which is foretold by a fit on all others.
@@ -49,26 +50,30 @@ def honest_offsets(model, inputs, train, chosen, judged):
             said = train[~np.isnan(inputs.examples.labels[train, i])]
             is_yes = inputs.examples.labels[said, i] >= 0.5
             sizes = linear_feature_sizes(model.config)
-            honest[said, i] = foretold_by_others(features[said].astype(np.float64), is_yes, sizes, chosen[head])
+            videos = inputs.examples.video_row[said]
+            honest[said, i] = foretold_by_others(features[said].astype(np.float64), is_yes, sizes, chosen[head], videos)
     return (honest - own).astype(np.float32)
 
 
-def foretold_by_others(features, is_yes, sizes, chosen):
-    """Returns logits (n,) of examples in the order of time, each by a fit on all stretches but its own.
+def foretold_by_others(features, is_yes, sizes, chosen, videos):
+    """Returns logits (n,) of examples in the order of time, each by a fit on other stretches and other videos.
 
     Args:
         features (float64 (n, F)), is_yes (bool (n,)). sizes (`dict`): {block: width}. chosen: {"blocks", "c"}.
+        videos (int (n,)): which video each row judges.
     """
     stretch = np.arange(len(features)) * FOLDS // len(features)
     found = np.zeros(len(features))
     for number in np.unique(stretch):
-        here, others = stretch == number, stretch != number
+        here = stretch == number
+        others = ~here & ~np.isin(videos, videos[here])
         if len(set(is_yes[others].tolist())) < 2:
             rate = (is_yes[others].sum() + 1) / (others.sum() + 2)
             found[here] = np.log(rate / (1 - rate))
             continue
         scaling = block_scaling(features[others], sizes, chosen["blocks"])
-        weights, bias = fit_scaled(features[others], is_yes[others], scaling, chosen["c"])
+        once = once_a_video(videos[others])
+        weights, bias = fit_scaled(features[others], is_yes[others], scaling, chosen["c"], once)
         found[here] = features[here] @ weights + bias
     return found
 

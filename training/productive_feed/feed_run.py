@@ -18,6 +18,7 @@ from accelerate import PartialState
 from transformers.trainer_utils import set_seed
 
 from traceformers.datasets_scripts.feed.feed_records import HEADS
+from traceformers.model_cards.measured_energy import measured_energy
 from traceformers.model_cards.productive_feed_card import write_feed_card
 from traceformers.training.checkpoints import last_complete_checkpoint
 from traceformers.training.hardware import describe_hardware
@@ -310,7 +311,8 @@ def train(model, inputs, split, data_arguments, arguments, output_dir=None):
         train_dataset=BalancedBatches(inputs, split.train, data_arguments.sampler_interest_ratio, a.seed),
         eval_dataset=OrderedBatches(inputs, split.validation),
     )
-    result = trainer.train(resume_from_checkpoint=resume)
+    with measured_energy(trainer.args.output_dir):
+        result = trainer.train(resume_from_checkpoint=resume)
     return trainer, {
         "loss": result.training_loss,
         "steps": trainer.state.global_step,

@@ -2,9 +2,10 @@
 
 Features are those of the model itself (`ProductiveFeedModel.linear_rows`): text, numbers, activity, and how much the
 text is like the activity. Which blocks of them are read, and how strongly weights are held (C), is chosen head by head
-on training and validation in the order of time: by log loss, each stretch foretold by a fit on what came before it.
-More blocks have to be clearly better than fewer. What was foretold calibrates the probabilities. Then the chosen one is
-fitted on training and validation together.
+on training and validation in the order of time: by log loss, each stretch foretold by a fit on what was said before it
+of other videos, since a feed is of videos of which nothing was said. More blocks have to be clearly better than fewer.
+What was foretold calibrates the probabilities. Then the chosen one is fitted on training and validation together.
+"Right now" may be said of a video at many moments: a video counts once all the same.
 
 Features are standardised and each block is scaled by its width, so that a thousand dimensions of text do not outweigh
 three numbers; both is undone in the weights that are written, so the model reads features as they are.
@@ -72,8 +73,9 @@ def fit_linear(model, inputs, train, validation, grid=None, refit=True):
         labels = inputs.examples.labels[:, head]
         rows = [each[~np.isnan(labels[each])] for each in (train, validation)]
         weights, bias, found[name], logits[:, head], calibration = fit_head(
-            features, labels, *rows, sizes, grid or GRID_OF_C, model.config.base_rates[head], refit
-        )
+            features, labels, *rows, sizes, grid or GRID_OF_C, model.config.base_rates[head], refit,
+            inputs.examples.video_row,
+        )  # fmt: skip
         calibrations.append(calibration)
         layer = getattr(model, f"{name}_head")
         with torch.no_grad():
@@ -82,14 +84,16 @@ def fit_linear(model, inputs, train, validation, grid=None, refit=True):
     return found, logits, calibrations
 
 
-def fit_head(features, labels, train, validation, sizes, grid, base_rate, refit=True):
+def fit_head(features, labels, train, validation, sizes, grid, base_rate, refit=True, videos=None):
     """Returns (weights (F,), bias, what was chosen, logits (n,) of a fit on `train` alone, `Calibration`).
 
     Args:
         features (float64 (n, F)). labels (float (n,)): from 0 to 1. train, validation (int arrays): rows with a label.
         sizes (`dict`): {block: width}. grid (floats). base_rate (`float`).
+        videos (int (n,), *optional*): which video each row judges; without them each is another one.
     """
     is_yes = labels >= 0.5
+    videos = np.arange(len(features)) if videos is None else videos
     if len(set(is_yes[train].tolist())) < 2:
         bias = math.log(base_rate / (1 - base_rate))
         return (
@@ -102,36 +106,46 @@ def fit_head(features, labels, train, validation, sizes, grid, base_rate, refit=
     rows = np.sort(np.concatenate([train, validation]))  # examples are in the order of time
     tried, best = [], None
     for blocks in dict.fromkeys(tuple(name for name in each if name in sizes) for each in BLOCKS.values()):
-        told = {c: foretold(features[rows], is_yes[rows], sizes, blocks, c) for c in grid}
-        truth = is_yes[rows][-len(told[grid[0]]) :]
-        losses = {c: np.logaddexp(0, logits) - truth * logits for c, logits in told.items()}
+        told = {c: foretold(features[rows], is_yes[rows], sizes, blocks, c, videos[rows]) for c in grid}
+        truth, judged = is_yes[rows][-len(told[grid[0]]) :], videos[rows][-len(told[grid[0]]) :]
+        once = once_a_video(judged)
+        losses = {c: (np.logaddexp(0, logits) - truth * logits) * once for c, logits in told.items()}
         tried += [{"blocks": list(blocks), "c": c, "log_loss": float(each.mean())} for c, each in losses.items()]
         c = min(losses, key=lambda c: losses[c].mean())
         if best is None or clearly_less(losses[c], best[2]):
             best = blocks, c, losses[c], fit_calibration(told[c], truth)
     blocks, c, _, calibration = best
-    weights, bias = fit_scaled(features[train], is_yes[train], block_scaling(features[train], sizes, blocks), c)
+
+    def fit(some):
+        scaling = block_scaling(features[some], sizes, blocks)
+        return fit_scaled(features[some], is_yes[some], scaling, c, once_a_video(videos[some]))
+
+    weights, bias = fit(train)
     logits = features @ weights + bias
     if refit and len(validation):
-        weights, bias = fit_scaled(features[rows], is_yes[rows], block_scaling(features[rows], sizes, blocks), c)
+        weights, bias = fit(rows)
     return weights, bias, {"blocks": list(blocks), "c": c, "tried": tried}, logits, calibration
 
 
-def foretold(features, is_yes, sizes, blocks, c):
+def foretold(features, is_yes, sizes, blocks, c, videos):
     """Returns the logits of the last m rows, the later stretches, by fits on all before each stretch, float64 (m,).
+
+    What was said of a video of the stretch is not learned from, or the text would know the answer.
 
     Args:
         features (float64 (n, F)), is_yes (bool (n,)): in the order of time. sizes, blocks, c: see `fit_head`.
+        videos (int (n,)): which video each row judges.
     """
     edges = np.linspace(round(len(features) * FIRST), len(features), STRETCHES + 1).astype(int)
     found = []
     for start, stop in pairwise(edges):
-        if 0 < is_yes[:start].sum() < start:
-            scaling = block_scaling(features[:start], sizes, blocks)
-            weights, bias = fit_scaled(features[:start], is_yes[:start], scaling, c)
+        before = np.flatnonzero(~np.isin(videos[:start], videos[start:stop]))
+        if 0 < is_yes[before].sum() < len(before):
+            scaling = block_scaling(features[before], sizes, blocks)
+            weights, bias = fit_scaled(features[before], is_yes[before], scaling, c, once_a_video(videos[before]))
             found.append(features[start:stop] @ weights + bias)
         else:  # one answer so far
-            rate = (is_yes[:start].sum() + 1) / (start + 2)
+            rate = (is_yes[before].sum() + 1) / (len(before) + 2)
             found.append(np.full(stop - start, math.log(rate / (1 - rate))))
     return np.concatenate(found)
 
@@ -159,8 +173,22 @@ def block_scaling(features, sizes, blocks):
     return means, factors
 
 
-def fit_scaled(features, is_yes, scaling, c):
-    """Returns (weights (F,), bias) of a logistic regression on scaled features, for features as they are."""
+def once_a_video(videos):
+    """Returns weights (n,) by which each video counts once, however often it was judged.
+
+    >>> once_a_video(np.array([7, 7, 8])).tolist()
+    [0.5, 0.5, 1.0]
+    """
+    _, which, counts = np.unique(videos, return_inverse=True, return_counts=True)
+    return 1.0 / counts[which]
+
+
+def fit_scaled(features, is_yes, scaling, c, once=None):
+    """Returns (weights (F,), bias) of a logistic regression on scaled features, for features as they are.
+
+    Args:
+        once (float (n,), *optional*): weights of the rows.
+    """
     means, factors = scaling
     read = np.flatnonzero(factors)
     if not len(read):  # nothing differs between the rows: the share of yes is all there is to say
@@ -170,7 +198,7 @@ def fit_scaled(features, is_yes, scaling, c):
     if len(rows) < len(read):  # weights lie in the span of the rows: turned into it there are fewer of them
         turn = np.linalg.qr(rows.T)[0]  # (F, n)
         rows = rows @ turn
-    model = LogisticRegression(C=c, max_iter=MOST_ITERATIONS).fit(rows, is_yes)
+    model = LogisticRegression(C=c, max_iter=MOST_ITERATIONS).fit(rows, is_yes, sample_weight=once)
     found = model.coef_[0] if turn is None else turn @ model.coef_[0]
     weights = np.zeros(features.shape[1])
     weights[read] = found * factors[read]

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from traceformers.datasets_scripts.feed.feed_records import HEADS
+from traceformers.training.productive_feed.said_labels import said_labels
 
 KINDS = ("channel", "category")
 #: Names of the numbers: "channel_interest", ...
@@ -52,12 +53,10 @@ class PastOpinions:
         """Returns the opinions of two tables, columns as of `Feedback` and `Video`.
 
         Args:
-            feedback (`pa.Table`): the whole history; the newest label of each video and head counts.
+            feedback (`pa.Table`): the whole history; what of it counts, `said_labels` says.
             videos (`pa.Table`): labels on other videos are left out.
         """
-        from traceformers.training.productive_feed.feed_examples import newest_labels
-
-        ids, moments, heads, values, _ = newest_labels(feedback)
+        ids, moments, heads, values, _ = said_labels(feedback)
         held = pc.index_in(pa.array(ids, pa.string()), value_set=_flat(videos["video_id"]))
         known = np.flatnonzero(held.is_valid().to_numpy(zero_copy_only=False))
         return cls(moments[known], heads[known], values[known], videos.take(held.take(pa.array(known))))

@@ -43,7 +43,11 @@ def open_engine(url):
         engine = create_engine(
             url,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 10, "options": f"-c lock_timeout={BUSY_SECONDS}s -c timezone=UTC"},
+            # To compile a plan (jit) takes longer than a page of the feed.
+            connect_args={
+                "connect_timeout": 10,
+                "options": f"-c lock_timeout={BUSY_SECONDS}s -c timezone=UTC -c jit=off",
+            },
         )
     try:
         _migrate(engine)

@@ -32,9 +32,9 @@ from traceformers.apps.feed.database.record_merging import (
     video_row,
     watch_row,
 )
-from traceformers.apps.feed.database.record_store import now_ms
 from traceformers.apps.feed.database.run_records import RunRecords
 from traceformers.apps.feed.database.whole_tables import as_video
+from traceformers.apps.feed.feed_clock import now_ms
 from traceformers.datasets_scripts.feed.feed_records import Subscription
 
 _IDS = 5_000  # ids in one statement

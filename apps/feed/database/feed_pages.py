@@ -8,14 +8,14 @@ page. Search is for words: every word has to be a part of the title or channel, 
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, or_, select
+from sqlalchemy import delete, func, insert, or_, select, tuple_
 
 from traceformers.apps.feed.database import feed_tables as tables
 from traceformers.apps.feed.database.label_queries import counting_feedback, hidden, rated
 from traceformers.apps.feed.database.record_merging import in_blocks, keep_first, search_text, storable
-from traceformers.apps.feed.database.record_store import now_ms
 from traceformers.apps.feed.database.run_records import as_json
 from traceformers.apps.feed.database.whole_tables import WholeTables, as_video
+from traceformers.apps.feed.feed_clock import now_ms
 from traceformers.datasets_scripts.feed.feed_records import FeedRow, Video
 
 FEED_ORDERS = ("score", "productive", "interest", "newest")
@@ -72,6 +72,8 @@ class FeedPages(WholeTables):
             for block in in_blocks(rows):
                 block = [row | {"feed_id": feed_id} for row in self._with_videos(connection, block, known=True)]
                 self._write_rows(connection, tables.feed_rows, block)
+            if connection.dialect.name == "postgresql":  # a page of tables it has not counted takes it seconds
+                connection.exec_driver_sql("ANALYZE videos, feed_rows")
         return feed_id
 
     def feed_version(self):
@@ -81,6 +83,10 @@ class FeedPages(WholeTables):
 
     def _newest(self, connection):
         return connection.execute(select(func.max(tables.feeds.c.feed_id))).scalar()
+
+    def _is_feed(self, connection, feed_id):
+        found = select(tables.feeds.c.feed_id).where(tables.feeds.c.feed_id == feed_id)
+        return connection.execute(found).first() is not None
 
     def feed_about(self, feed_id=None):
         """Returns {"feed_id", "run_id", "model", "context", "made_at"} of a feed, the newest by default, or None."""
@@ -100,31 +106,52 @@ class FeedPages(WholeTables):
             connection.execute(delete(tables.feeds).where(feeds.in_(ids)))
         return len(ids)
 
-    def feed_page(self, order="score", offset=0, limit=21, filters=None, search=None, feed_id=None):
+    def feed_page(self, order="score", limit=21, filters=None, search=None, feed_id=None, after=None):
         """Returns up to `limit` `FeedCard`s of a feed.
 
         Args:
             order (`str`): "score" (the ranks it was given), "productive" or "interest" (most probable first) or
                 "newest" (last published first).
-            offset (`int`), limit (`int`): the rows that pass are counted from 0.
-            filters (`FeedFilters`, optional). search (`str`, optional): words. feed_id (`int`, optional): the newest
-                by default.
+            limit (`int`). filters (`FeedFilters`, optional). search (`str`, optional): words.
+            feed_id (`int`, optional): the newest by default.
+            after (`str`, optional): id of the video that the page begins behind, as the last of the page before it;
+                whether it passes the filters does not matter. A page far down costs what the first one does.
+
+        Raises:
+            ValueError: no such order, or `after` is no video of this feed.
         """
         rows = tables.feed_rows
         if order not in FEED_ORDERS:
             raise ValueError(f"Expected an order of {', '.join(FEED_ORDERS)}, got {order!r}. Name one of these.")
-        orders = {
-            "score": (rows.c.rank, rows.c.video_id),
-            "productive": (rows.c.productive.desc(), rows.c.video_id.desc()),
-            "interest": (rows.c.interest.desc(), rows.c.video_id.desc()),
-            "newest": (rows.c.published_at.desc(), rows.c.video_id.desc()),
-        }
+        key = (rows.c.rank if order == "score" else rows.c.published_at if order == "newest" else rows.c[order],
+               rows.c.video_id)  # fmt: skip
         with self._reading() as connection:
             feed_id = self._newest(connection) if feed_id is None else feed_id
             statement = select(rows).where(rows.c.feed_id == feed_id, *_conditions(filters or FeedFilters(), search))
-            statement = statement.order_by(*orders[order]).offset(max(offset, 0)).limit(max(limit, 0))
+            if after is not None:
+                last = select(*key).where(rows.c.feed_id == feed_id, rows.c.video_id == storable(after))
+                last = connection.execute(last).first()
+                if last is None and self._is_feed(connection, feed_id):
+                    raise ValueError(f"Expected `after` to be a video of feed {feed_id}, got {after!r}. Leave it out.")
+                if last is None:  # the feed was deleted since its first page
+                    return []
+                last = tuple_(*last, types=[column.type for column in key])
+                statement = statement.where(tuple_(*key) > last if order == "score" else tuple_(*key) < last)
+            ordered = key if order == "score" else [column.desc() for column in key]
+            statement = statement.order_by(*ordered).limit(max(limit, 0))
             found = [_as_feed_row(row) for row in connection.execute(statement).mappings()]
             return self._cards(connection, {row.video_id: row for row in found})
+
+    def feed_scores(self, limit, feed_id=None):
+        """Returns [(probability of interest, productive)] of the first `limit` videos of a feed, the newest by default.
+
+        The order is that of `HEADS`.
+        """
+        rows = tables.feed_rows
+        with self._reading() as connection:
+            feed_id = self._newest(connection) if feed_id is None else feed_id
+            found = select(rows.c.interest, rows.c.productive).where(rows.c.feed_id == feed_id)
+            return [tuple(row) for row in connection.execute(found.order_by(rows.c.rank).limit(limit))]
 
     def feed_card(self, video_id, feed_id=None):
         """Returns the `FeedCard` of one video, hidden or not, or None if it is not known.

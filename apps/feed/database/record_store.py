@@ -1,7 +1,5 @@
 """What all of the database's tables share: opening, transactions, writing records that may be there, Arrow tables."""
 
-import time
-
 import pyarrow as pa
 from sqlalchemy import bindparam, insert, select, update
 
@@ -13,11 +11,6 @@ _ARROW_ROWS = 50_000
 
 #: Values of a second key column that are worth a condition: with more, an index is entered once for each pair.
 _FEW_VALUES = 8
-
-
-def now_ms():
-    """Returns the time, in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 class RecordStore:

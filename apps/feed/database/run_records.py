@@ -12,7 +12,8 @@ from sqlalchemy import delete, func, insert, select, update
 
 from traceformers.apps.feed.database import feed_tables as tables
 from traceformers.apps.feed.database.record_merging import storable
-from traceformers.apps.feed.database.record_store import RecordStore, now_ms
+from traceformers.apps.feed.database.record_store import RecordStore
+from traceformers.apps.feed.feed_clock import now_ms
 
 ENDINGS = ("ok", "partial", "failed", "killed")
 

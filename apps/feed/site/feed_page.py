@@ -77,15 +77,13 @@ class FeedPage:
         """Shows the videos of the query; those that are there stay, so their order never changes under the reader."""
         site, query = self.site, self.query
         size, now = site.options.page_size, site.now()
-        found = await site.ask(
-            "feed_page", query.order, 0, size * query.pages + 1, query.filters(now), query.search or None, query.feed
-        )
-        wanted = size * query.pages
-        new = [card for card in found or () if card.video.video_id not in self.cards]
-        more = len(new) + len(self.cards) > wanted
+        missing, last = max(size * query.pages - len(self.cards), 0), next(reversed(self.cards), None)
+        filters, search = query.filters(now), query.search or None
+        found = await site.ask("feed_page", query.order, missing + 1, filters, search, query.feed, last)
+        more = len(found or ()) > missing
         shown, hidden = [], await self._hidden()
         with self.grid:
-            for card in new[: max(wanted - len(self.cards), 0)]:
+            for card in (found or ())[:missing]:
                 shown.append((card.video.video_id, len(self.cards), card.row.propensity))
                 element = card_of(card.video, card.row, query.order, now, self._thumbnails, card.watched_at is not None)
                 element["hidden"] = {what: bool(hidden[what] & set(names_of(card.video, what))) for what in hidden}

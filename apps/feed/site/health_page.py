@@ -33,6 +33,7 @@ async def build_health(site):
         with tag("div", "tiles"):
             _tile("Newest feed", shown_age(health.feed_made_at, site.now()) or "none")
             _tile("Model", shown_text(health.model, 80) or "none")
+            _tile("Next run", shown_time(health.next_run_at, site.zone) if health.next_run_at else "none is scheduled")
             for head in HEADS:
                 _tile(f"Labels: {SCALES[head]}", str(health.balance.of(head)))
             for source, (spent, limit) in health.quota.items():

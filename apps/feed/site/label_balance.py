@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from traceformers.apps.feed.site.opinion_buttons import WORDS
 from traceformers.apps.feed.site.page_elements import tag
 from traceformers.datasets_scripts.feed.feed_records import FEEDBACK_SOURCES, HEADS
+from traceformers.training.productive_feed.label_needs import RECOMMENDED, RECOMMENDED_SMALLEST
 
-GOAL, GOAL_OF_RAREST = 500, 100
+GOAL, GOAL_OF_RAREST = RECOMMENDED, RECOMMENDED_SMALLEST
 SOURCES = dict(zip(FEEDBACK_SOURCES, ("Likes", "Dislikes", "Labelling", "Feed", "Imported", "Simulated"), strict=True))
 
 

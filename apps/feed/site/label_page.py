@@ -3,9 +3,11 @@
 import asyncio
 import logging
 
+from nicegui import run
+
+from traceformers.apps.feed.label_queue import LabelQueue
 from traceformers.apps.feed.site.display_text import LONGEST_NAME, shown_description, shown_text, shown_title
 from traceformers.apps.feed.site.label_balance import GOAL, LabelBalance, show_balance
-from traceformers.apps.feed.site.label_queue import LabelQueue
 from traceformers.apps.feed.site.opinion_buttons import WORDS, OpinionButtons
 from traceformers.apps.feed.site.opinion_writing import saved, take_back, write_opinion
 from traceformers.apps.feed.site.page_elements import button, select, tag
@@ -31,7 +33,7 @@ class LabelPage:
     """
 
     def __init__(self, site):
-        self.site, self.queue = site, LabelQueue(site)
+        self.site, self.queue = site, LabelQueue(site.database)
         self.turn, self.opinions = (
             asyncio.Lock(),
             {},
@@ -39,7 +41,7 @@ class LabelPage:
 
     async def build(self):
         """Makes the page, at the video where labelling was left."""
-        await self.queue.resume()
+        await self._go(self.queue.resume)
         with page_frame(self.site, "label", "Label") as self.toast, tag("div", "watch"):
             with tag("div", "stack"):
                 tag("h1", "unseen", "Label videos")
@@ -111,7 +113,7 @@ class LabelPage:
             async def written():
                 feedback = await write_opinion(self.site, click, "labelling")
                 self.opinions.setdefault(click.video_id, {})[click.head] = click.value
-                await self.queue.forward()
+                await self._go(self.queue.forward)
                 self.toast.show(saved(click.head, click.value), lambda: self._undo(feedback, before))
                 await self.show()
 
@@ -122,38 +124,42 @@ class LabelPage:
         async with self.turn:
             await take_back(self.site, feedback, before)
             self.opinions[feedback.video_id][feedback.head] = before
-            await self.queue.back_to(feedback.video_id)
+            await self._go(self.queue.back_to, feedback.video_id)
             await self.show()
         return saved(feedback.head, None)
 
     async def skip(self):
         """Goes on without a label."""
-        await self._move(self.queue.forward)
+        await self._move(lambda: self._go(self.queue.forward))
 
     async def previous(self):
         """Goes back to the video before."""
-        await self._move(self.queue.back)
+        await self._move(lambda: self._go(self.queue.back))
 
     async def save(self):
         """Keeps the position, and says so. Labels were written when they were given."""
 
         async def kept():
-            await self.queue.keep()
+            await self._go(self.queue.keep)
             self.toast.show(f"Saved: video {self.queue.index + 1}. You can go on here any time.")
 
         await self._move(kept)
 
     async def start_over(self):
         """Goes to the first video without a label."""
-        await self._move(self.queue.restart)
+        await self._move(lambda: self._go(self.queue.restart))
 
     async def choose_order(self, order):
         """Starts over in another order."""
-        await self._move(lambda: self.queue.restart(order=order if order in ORDERS else None))
+        await self._move(lambda: self._go(self.queue.restart, order=order if order in ORDERS else None))
 
     async def choose_head(self, head):
         """Starts over with the other head."""
-        await self._move(lambda: self.queue.restart(head=head if head in HEAD_CHOICES else None))
+        await self._move(lambda: self._go(self.queue.restart, head=head if head in HEAD_CHOICES else None))
+
+    async def _go(self, step, *args, **kwargs):
+        """Does one step of the queue; it asks the database, so it runs in a thread."""
+        return await run.io_bound(step, *args, **kwargs)
 
     async def _move(self, doing):
         if self.turn.locked():  # a second press of the same key

@@ -1,6 +1,7 @@
 """The feed for other programs: REST with JSON, in the same app as the pages.
 
-GET  /api/feed            ?order, offset, limit, search, filters as `FeedQuery` → {feed_id, videos: [...], next_offset}
+GET  /api/feed            ?order, limit, search, filters as `FeedQuery`, after → {feed_id, order, videos: [...], next}
+                          The next page: the same with feed=feed_id and after=next. `next` is null at the end.
 GET  /api/videos/{id}     → one video, its opinions and its place in the newest feed
 POST /api/feedback        {feedback_id, video_id, head, value: 1 | 0 | null, said_at?} → {saved, repeated}
 POST /api/feed/updated    a newer feed was scored: the open pages are told → {feed_id}
@@ -26,7 +27,7 @@ from traceformers.apps.feed.site.thumbnails import picture_type
 from traceformers.datasets_scripts.feed.feed_records import HEADS, Feedback
 
 logger = logging.getLogger(__name__)
-MOST_BYTES, MOST_ROWS, MOST_OFFSET, KEPT_IDS = 16_384, 200, 10_000_000, 20_000
+MOST_BYTES, MOST_ROWS, KEPT_IDS = 16_384, 200, 20_000
 FEEDBACK_ID = re.compile(r"[\x21-\x7e]{8,128}")
 MOST_AHEAD_MS = 300_000
 
@@ -61,14 +62,15 @@ def add_rest(app, site, thumbnails):
         params = dict(request.query_params)
         try:
             query = FeedQuery.from_params(params)
-            offset = _whole(params, "offset", 0, 0, MOST_OFFSET)
             limit = _whole(params, "limit", site.options.page_size, 1, MOST_ROWS)
         except ValueError as error:
             raise ApiError(400, str(error)) from error
         feed_id = query.feed if query.feed is not None else await site.ask("feed_version")
-        cards = await site.ask(
-            "feed_page", query.order, offset, limit + 1, query.filters(site.now()), query.search or None, feed_id
-        )
+        after, filters = params.get("after") or None, query.filters(site.now())
+        try:
+            cards = await site.ask("feed_page", query.order, limit + 1, filters, query.search or None, feed_id, after)
+        except ValueError as error:
+            raise ApiError(400, str(error)) from error
         videos = [
             video_json(
                 card.video, card.row, dict(zip(HEADS, (card.interest_label, card.productive_label), strict=True))
@@ -82,7 +84,7 @@ def add_rest(app, site, thumbnails):
                 "feed_id": feed_id,
                 "order": query.order,
                 "videos": videos,
-                "next_offset": offset + limit if more else None,
+                "next": videos[-1]["video_id"] if more else None,
             }
         )
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-import time
 from zoneinfo import ZoneInfo
 
 from nicegui import run
+
+from traceformers.apps.feed.feed_clock import now_ms
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class Site:
 
     def now(self):
         """Returns the time, milliseconds since 1970; never the same twice, never earlier than before."""
-        self._last_ms = max(time.time_ns() // 1_000_000, self._last_ms + 1)
+        self._last_ms = max(now_ms(), self._last_ms + 1)
         return self._last_ms
 
     async def ask(self, method, *args, **kwargs):

@@ -1,30 +1,11 @@
 """How the feed is doing: last runs, quota, labels, and whether scores drift. Read from the database alone."""
 
-from dataclasses import dataclass, field
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from dataclasses import asdict, dataclass, field
 
-from traceformers.apps.feed.database.feed_pages import FeedFilters
+from traceformers.apps.feed.feed_clock import now_ms, quota_day
+from traceformers.apps.feed.feed_drift import feed_drift
 from traceformers.apps.feed.site.label_balance import LabelBalance
 from traceformers.datasets_scripts.feed.feed_records import HEADS
-
-BINS, MOST_SCORES = 10, 2_000
-PACIFIC = "America/Los_Angeles"  # where a day of YouTube's quota ends
-
-
-@dataclass(frozen=True)
-class HeadDrift:
-    """The probabilities of one head in the newest feed.
-
-    Attributes:
-        head (`str`), mean (`float`), bins (`tuple[int]`): how many are in each of BINS equal steps from 0 to 1.
-        said (`float`, *optional*): share of "yes" among the labels of this head.
-    """
-
-    head: str
-    mean: float
-    bins: tuple[int, ...]
-    said: float | None = None
 
 
 @dataclass(frozen=True)
@@ -34,12 +15,14 @@ class SiteHealth:
     Attributes:
         feed_id, feed_made_at (`int`, *optional*): of the newest feed. model (`str`): that scored it.
         runs (`list[Run]`): newest first. quota (`dict[str, tuple]`): source → (units spent today, limit or None).
+        next_run_at (`int`, *optional*): when the scheduler of this site starts next; None where it has none.
         balance (`LabelBalance`), drift (`list[HeadDrift]`), notes (`list[str]`): what is to be done, in words.
     """
 
     feed_id: int | None = None
     feed_made_at: int | None = None
     model: str = ""
+    next_run_at: int | None = None
     runs: list = field(default_factory=list)
     quota: dict = field(default_factory=dict)
     balance: LabelBalance = field(default_factory=lambda: LabelBalance({}))
@@ -50,6 +33,7 @@ class SiteHealth:
         """Returns the same as a dict of JSON values."""
         return {
             "feed": {"feed_id": self.feed_id, "made_at": self.feed_made_at, "model": self.model},
+            "next_run_at": self.next_run_at,
             "runs": [
                 {
                     name: getattr(run, name)
@@ -63,57 +47,38 @@ class SiteHealth:
                 for (source, head, value), count in sorted(self.balance.counts.items())
             ],
             "short": {head: self.balance.short(head) for head in HEADS},
-            "drift": [
-                {"head": one.head, "mean": one.mean, "bins": list(one.bins), "said": one.said} for one in self.drift
-            ],
+            "drift": [asdict(one) for one in self.drift],
             "notes": list(self.notes),
         }
 
 
-def site_health(database, quota_limits=None, now=None):
+def site_health(database, quota_limits=None, now=None, next_run_at=None):
     """Returns the `SiteHealth` of a database.
 
     Args:
         database (`FeedDatabase`)
         quota_limits (`dict[str, int]`, *optional*): source → units a day; these sources are shown.
-        now (`datetime`, *optional*): with a time zone.
+        now (`int`, *optional*): ms. next_run_at (`int`, *optional*): ms, of the scheduler.
     """
     about = database.feed_about() or {}
     balance = LabelBalance(database.label_counts())
-    day = (now or datetime.now(ZoneInfo(PACIFIC))).astimezone(ZoneInfo(PACIFIC)).date().isoformat()
+    day = quota_day(now_ms() if now is None else now)
     quota = {source: (database.quota(source, day), limit) for source, limit in (quota_limits or {}).items()}
-    runs, drift = database.runs(limit=20), feed_drift(database, about.get("feed_id"), balance)
+    runs, drift = database.runs(limit=20), feed_drift(database)
     return SiteHealth(
         feed_id=about.get("feed_id"),
         feed_made_at=about.get("made_at"),
         model=about.get("model", ""),
+        next_run_at=next_run_at,
         runs=runs,
         quota=quota,
         balance=balance,
         drift=drift,
-        notes=_notes(about, balance, runs, quota, drift),
+        notes=[*_notes(about, runs, quota), *(note for one in drift for note in one.notes())],
     )
 
 
-def feed_drift(database, feed_id, balance):
-    """Returns the `HeadDrift` of each head over the first MOST_SCORES videos of a feed; [] without one."""
-    if feed_id is None:
-        return []
-    filters = FeedFilters(hide_watched=False, hide_rated=False, shorts=True, hidden_channels=False, show_hidden=True)
-    rows = [card.row for card in database.feed_page(filters=filters, limit=MOST_SCORES, feed_id=feed_id)]
-    drift = []
-    for head in HEADS if rows else ():
-        values = [min(max(getattr(row, head), 0.0), 1.0) for row in rows]
-        bins = [0] * BINS
-        for value in values:
-            bins[min(int(value * BINS), BINS - 1)] += 1
-        labels = balance.of(head)
-        said = balance.of(head, 1.0) / labels if labels else None
-        drift.append(HeadDrift(head, sum(values) / len(values), tuple(bins), said))
-    return drift
-
-
-def _notes(about, balance, runs, quota, drift):
+def _notes(about, runs, quota):
     notes = []
     if not about:
         notes.append("There is no feed yet: run `traceformers feed run-once`.")
@@ -124,14 +89,6 @@ def _notes(about, balance, runs, quota, drift):
     for source, (spent, limit) in quota.items():
         if limit and spent >= 0.9 * limit:
             notes.append(f"{source}: {spent} of {limit} units of today are spent.")
-    for one in drift:
-        if max(one.bins) == sum(one.bins) and sum(one.bins) > 20:
-            notes.append(f"All {one.head} probabilities are nearly equal: the model tells videos apart by nothing.")
-        if one.said is not None and balance.of(one.head) >= 50 and abs(one.mean - one.said) > 0.35:
-            notes.append(
-                f"{one.head}: the feed expects {100 * one.mean:.0f} % yes, you said it to {100 * one.said:.0f} %. "
-                "Train again."
-            )
     return notes
 
 

@@ -17,6 +17,7 @@ SHORTEST_PIECE_MS, LONGEST_PIECE_MS = 60_000, 64 * DAY_MS
 EARLIEST_MS = 1_262_304_000_000  # 2010-01-01
 EVENTS_A_PIECE = 10_000
 INFO_SECONDS = 10
+PATIENCE_SECONDS = 90  # for one answer, all attempts together: a server that hangs keeps nobody for minutes
 
 
 class ActivityWatchClient:
@@ -36,7 +37,8 @@ class ActivityWatchClient:
         self.place = base_url.split("://", 1)[-1].rstrip("/")
         self.events_a_piece = events_a_piece
         # A proxy of the environment cannot reach this machine, and must not see what is on its screen.
-        options = {"timeout": (5, 120), "attempts": 3, "environment_proxies": False, **http_options}
+        options = {"timeout": (5, 60), "attempts": 3, "patience": PATIENCE_SECONDS, "environment_proxies": False}
+        options |= http_options
         connect, read = options["timeout"]
         self.info_timeout = connect, min(read, INFO_SECONDS)
         self.http = HttpClient(base_url, f"ActivityWatch at {self.place}", **options)

@@ -7,6 +7,7 @@ caller: the exception says when to come back.
 
 import email.utils
 import json
+import math
 import random
 import time
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ class HttpClient:
         attempts (`int`): how often a request is made at most.
         timeout (`tuple`): seconds to connect, and between two parts of an answer.
         deadline (`float`): seconds a whole answer may take.
+        patience (`float`, *optional*): seconds all attempts at a request may take together, waits included.
         max_bytes (`int`): of an answer, unpacked.
         backoff (`float`): seconds before the second attempt; doubles with each.
         max_wait (`float`): seconds; a server that asks for a longer wait is not waited for.
@@ -99,6 +101,7 @@ class HttpClient:
         attempts=4,
         timeout=(5, 30),
         deadline=300,
+        patience=None,
         max_bytes=64 * MEBIBYTE,
         backoff=0.5,
         max_wait=60,
@@ -111,6 +114,7 @@ class HttpClient:
         self.base_url = base_url.rstrip("/")
         self.what = what or self.base_url
         self.attempts, self.timeout, self.deadline, self.max_bytes = attempts, timeout, deadline, max_bytes
+        self.patience = math.inf if patience is None else patience
         self.backoff, self.max_wait, self.min_interval = backoff, max_wait, min_interval
         self.before_attempt, self.sleep, self.clock = before_attempt, sleep, clock
         self.last_request = None
@@ -147,27 +151,31 @@ class HttpClient:
         Raises:
             Unreachable, Refused, TooLarge.
         """
+        end = time.monotonic() + self.patience
         for attempt in range(1, self.attempts + 1):
-            last = attempt == self.attempts
             if self.before_attempt:
                 self.before_attempt()
             self._keep_interval()
             try:
-                answer = self._attempt(method, path, params, headers, data, body, timeout or self.timeout)
+                answer = self._attempt(method, path, params, headers, data, body, timeout or self.timeout, end)
             except requests.RequestException as error:
+                wait = self._wait(attempt)
+                last = attempt == self.attempts or time.monotonic() + wait >= end
                 if last or not isinstance(error, PASSING_FAULTS):
                     raise Unreachable(self.what, _reason(error)) from None
-                self.sleep(self._wait(attempt))
+                self.sleep(wait)
                 continue
             if answer.status in accept:
                 return answer
             retry_after = self._retry_after(answer)
+            wait = self._wait(attempt) if retry_after is None else retry_after
+            last = attempt == self.attempts or time.monotonic() + wait >= end
             too_long = retry_after is not None and retry_after > self.max_wait
             will_pass = answer.status in PASSING_STATUSES or (passes is not None and passes(answer))
             if not will_pass or last or too_long:
                 when = None if retry_after is None else int((self.clock() + retry_after) * 1000)
                 raise Refused(f"{self.what} answered {answer.status} to {method} {path}.", answer, when)
-            self.sleep(self._wait(attempt) if retry_after is None else retry_after)
+            self.sleep(wait)
         raise AssertionError("no attempt was made")
 
     def _keep_interval(self):
@@ -176,10 +184,12 @@ class HttpClient:
             self.sleep(max(0.0, min(self.min_interval, self.last_request + self.min_interval - now)))
         self.last_request = self.clock()
 
-    def _attempt(self, method, path, params, headers, data, body, timeout):
+    def _attempt(self, method, path, params, headers, data, body, timeout, end):
         url = f"{self.base_url}{path}"
-        arguments = {"params": params, "headers": headers, "data": data, "json": body, "timeout": timeout}
         begin = time.monotonic()
+        allowed = min(self.deadline, max(end - begin, 0.001))
+        timeout = tuple(min(seconds, allowed) for seconds in timeout)
+        arguments = {"params": params, "headers": headers, "data": data, "json": body, "timeout": timeout}
         with self.session.request(method, url, stream=True, **arguments) as response:
             parts, size = [], 0
             for part in response.iter_content(65536):
@@ -189,8 +199,8 @@ class HttpClient:
                         f"Expected at most {self.max_bytes:,} bytes from {self.what} for {path}, more came. "
                         "Nothing of this answer was taken."
                     )
-                if time.monotonic() - begin > self.deadline:
-                    raise requests.Timeout(f"not done after {self.deadline} s")
+                if time.monotonic() - begin > allowed:
+                    raise requests.Timeout(f"not done after {allowed:.0f} s")
                 parts.append(part)
             return Answer(response.status_code, response.headers, b"".join(parts))
 

@@ -4,13 +4,12 @@ The key or token goes in a header, so that no address, log or error holds it. A 
 answer is of use or not; the day of the quota begins at midnight Pacific time.
 """
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
+from traceformers.apps.feed.feed_clock import PACIFIC, next_quota_day, quota_day
 from traceformers.apps.feed.sources.http_client import HttpClient, Refused
 from traceformers.apps.feed.sources.source_report import SourceError
 
-PACIFIC = ZoneInfo("America/Los_Angeles")
 DAILY_UNITS = 10_000
 PAGE_SIZE = 50  # the most the API gives
 QUOTA_SOURCE = "youtube"
@@ -37,18 +36,6 @@ class ApiRefused(SourceError):
     def __init__(self, message, status, reason):
         super().__init__(message)
         self.status, self.reason = status, reason
-
-
-def quota_day(now):
-    """Returns the day of the quota at a time (milliseconds since 1970), "YYYY-MM-DD" in Pacific time."""
-    return datetime.fromtimestamp(now / 1000, PACIFIC).date().isoformat()
-
-
-def next_quota_day(now):
-    """Returns when the next day of the quota begins, milliseconds since 1970."""
-    local = datetime.fromtimestamp(now / 1000, PACIFIC)
-    tomorrow = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), PACIFIC)
-    return int(tomorrow.timestamp() * 1000)
 
 
 class ApiKey:

@@ -64,7 +64,7 @@ class OAuthProject:
         try:
             said = json.loads(Path(path).read_text(encoding="utf-8"))["installed"]
             return cls(said["client_id"], said.get("client_secret", ""), said["auth_uri"], said["token_uri"])
-        except (ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             raise ValueError(
                 f'Expected the client file of a "Desktop app" of a Google project in {path}, got something else. '
                 'In the console, make an OAuth client of the kind "Desktop app" and download its JSON.'
@@ -190,13 +190,24 @@ class SignedIn:
         return renewed
 
     def sign_out(self):
-        """Takes the permission back at Google, if it can be reached, and deletes the token."""
-        token = self.tokens.load()
-        if token is not None:
-            with suppress(SourceError), HttpClient(self.project.revoke_url, "Google", **self.http_options) as http:
-                http.request("POST", "", data={"token": token.refresh_token or token.access_token})
-        self.tokens.delete()
-        self._token = None
+        """Deletes the token; returns whether Google took the permission back, too, None if nobody was signed in."""
+        taken_back = None
+        try:
+            if (token := self.tokens.load()) is not None:
+                taken_back = False
+                with HttpClient(self.project.revoke_url, "Google", **self.http_options) as http:
+                    http.request("POST", "", data={"token": token.refresh_token or token.access_token})
+                taken_back = True
+        except CredentialRejected:  # the file is no token: there is nothing to take back
+            taken_back = False
+        except Refused as error:  # 400: Google does not know the token any more
+            taken_back = error.status == 400
+        except SourceError:
+            pass
+        finally:
+            self.tokens.delete()
+            self._token = None
+        return taken_back
 
 
 class SignIn:

@@ -7,17 +7,27 @@ import subprocess
 import sys
 
 import pytest
+import requests
+from aw_server import free_port
 from feed_homes import NOW, feed_home, promote
 from invented_feed import HOUR
+from loopback_youtube import LoopbackYouTube
 from started_runs import start
 from tiny_feed_model import tiny_encoder_folder, tiny_feed_model
 from typer.testing import CliRunner
 
+from traceformers.apps.feed.feed_collecting import sign_in_to_youtube
 from traceformers.apps.feed.feed_commands import app
+from traceformers.apps.feed.feed_deletion import reset_feed
 from traceformers.apps.feed.feed_home import FeedHome
 from traceformers.apps.feed.feed_labelling import TerminalLabelling
+from traceformers.apps.feed.feed_secrets import FeedSecrets
 from traceformers.apps.feed.feed_settings import FeedSettings
+from traceformers.apps.feed.label_queue import LabelQueue
 from traceformers.apps.feed.open_feed import open_feed
+from traceformers.apps.feed.sources.youtube_access import TOKEN_FILE
+from traceformers.apps.feed.sources.youtube_client import CredentialRejected
+from traceformers.apps.feed.sources.youtube_oauth import OAuthProject, Token, TokenFile
 from traceformers.datasets_scripts.feed.feed_records import ActivityEvent, Feedback, Video
 
 COMMANDS = (
@@ -126,6 +136,7 @@ def test_a_site_whose_port_is_taken_is_told_before_it_starts(tmp_path, command):
         home = feed_home(tmp_path, tables={}, site={"port": other.getsockname()[1]})
         result = invoke(home, *command)
     assert result.exit_code == 1 and "or name another with --port" in str(result.exception)
+    assert "http://" not in result.output  # an address at which the site is not
 
 
 def test_a_second_run_is_refused_while_one_goes_on_and_changes_nothing(tmp_path):
@@ -219,16 +230,18 @@ def test_labels_are_given_key_by_key_resumed_undone_and_counted(tmp_path):
 
 
 def test_the_terminal_and_the_labelling_page_go_on_from_one_place(tmp_path):
-    from traceformers.apps.feed.feed_labelling import KEY, SOURCE
-    from traceformers.apps.feed.site import label_queue
-
-    assert (SOURCE, KEY) == (label_queue.SOURCE, label_queue.KEY)
     with open_feed(feed_home(tmp_path, tables={})) as feed:
         feed.database.add_videos(Video(f"video{i:06}", title="x", published_at=NOW - i) for i in range(5))
-        place = {"order": "newest", "head": "interest", "index": 2, "after": "video000001"}
-        feed.database.set_state(SOURCE, KEY, place)
+        page = LabelQueue(feed.database)
+        page.restart(order="newest")
+        page.forward()
+        page.forward()
         labelling = TerminalLabelling(feed.database, "interest", "newest")
         assert labelling.video.video_id == "video000002" and labelling.index == 2
+        labelling.answer("s")
+        page.resume()
+        assert page.video.video_id == "video000003" and page.index == 3
+        assert TerminalLabelling(feed.database, "productive", "newest").index == 0  # another question, from its first
 
 
 def test_training_with_too_few_labels_says_how_many_are_missing(tmp_path):
@@ -255,6 +268,62 @@ def test_the_status_names_labels_what_is_short_runs_and_drift(tmp_path):
     assert [run["kind"] for run in status["runs"]] == ["score", "score"]
     assert status["drift"]["scores"]["productive"]["psi"] is not None
     assert status["counts"]["videos"] == 60 and status["model"]["metrics"] == {"test": {}}
+
+
+def test_the_status_shows_the_whole_error_of_a_run_once(tmp_path):
+    home = feed_home(tmp_path, tables={})
+    error = "youtube: " + "a long story of what went wrong, " * 20 + "and in the end what to do."
+    with open_feed(home) as feed:
+        for _ in range(3):
+            feed.database.finish_run(feed.database.start_run("collect"), "failed", error=error)
+    told = said(home, "status")
+    assert " ".join(told.split()).count(" ".join(error.split())) == 1
+    assert told.count("as above") == 2
+    assert max(len(line) for line in told.splitlines() if "long story" in line) <= 120
+
+
+def test_resetting_everything_signs_out_of_youtube(tmp_path):
+    home, token = feed_home(tmp_path, tables={}), Token("access", "refresh-1", 1)
+    kept = TokenFile(home.path / TOKEN_FILE)
+    with LoopbackYouTube() as youtube, open_feed(home) as feed:
+        youtube.refresh_tokens.add("refresh-1")
+        project = OAuthProject("client-id", "client-secret", youtube.auth_url, youtube.token_url, youtube.revoke_url)
+        kept.save(token)
+        for part in ("feedback", "feed"):
+            assert "signed out" not in reset_feed(feed, part, project)
+        assert kept.load() == token and youtube.refresh_tokens == {"refresh-1"}
+        assert reset_feed(feed, "everything", project).endswith("; signed out of YouTube")
+        assert kept.load() is None and youtube.refresh_tokens == set()
+        assert "YouTube" not in reset_feed(feed, "everything", project)  # nobody is signed in
+        kept.save(token)  # of a permission that was taken back elsewhere
+        assert reset_feed(feed, "everything", project).endswith("; signed out of YouTube")
+    with open_feed(home) as feed:
+        kept.save(token)
+        nowhere = OAuthProject("client-id", revoke_url=f"http://127.0.0.1:{free_port()}/revoke")
+        told = reset_feed(feed, "everything", nowhere)
+    assert "Google did not take the permission back" in told and kept.load() is None
+
+
+def test_a_sign_in_by_the_client_file_of_the_console_is_kept(tmp_path):
+    home, file = feed_home(tmp_path / "home", tables={}), tmp_path / "client.json"
+    with LoopbackYouTube() as youtube, open_feed(home) as feed:
+        known = {"client_id": "client-id", "client_secret": "client-secret"}
+        file.write_text(
+            json.dumps({"installed": known | {"auth_uri": youtube.auth_url, "token_uri": youtube.token_url}})
+        )
+        with pytest.raises(ValueError, match="--client-file"):
+            sign_in_to_youtube(feed, None)
+        with pytest.raises(ValueError, match="Expected the client file"):
+            sign_in_to_youtube(feed, None, lambda address: "", tmp_path / "missing.json")
+        with pytest.raises(CredentialRejected):
+            sign_in_to_youtube(feed, None, lambda address: "", file)
+        assert FeedSecrets.load(home).youtube_client_id == ""  # it is kept where it was good
+        signed_in = sign_in_to_youtube(
+            feed, None, lambda address: requests.get(address, allow_redirects=False).headers["Location"], file
+        )
+    assert signed_in.secrets.youtube_client_id == FeedSecrets.load(home).youtube_client_id == "client-id"
+    assert FeedSecrets.load(home).youtube_client_secret == "client-secret"
+    assert TokenFile(home.path / TOKEN_FILE).load().refresh_token in youtube.refresh_tokens
 
 
 def test_a_run_that_was_killed_is_marked_when_the_next_one_starts(tmp_path):

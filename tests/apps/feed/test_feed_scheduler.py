@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from traceformers.apps.feed.active_hours import is_active
 from traceformers.apps.feed.feed_home import FeedBusy, FeedHome
 from traceformers.apps.feed.feed_scheduler import FeedScheduler, interval_trigger
+from traceformers.apps.feed.feed_serving import health_of
 from traceformers.apps.feed.feed_settings import FeedSettings, ScheduleSettings, write_settings
+from traceformers.apps.feed.open_feed import open_feed
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -140,6 +142,30 @@ def test_the_scheduler_starts_in_a_running_loop_and_keeps_it_free_while_it_runs(
     assert (outcome, instances, coalesce) == ("done", 1, True)
     assert len(turns) > 3
     assert following / 60_000 == pytest.approx(datetime.now(UTC).timestamp() / 60 + 30, abs=1)
+
+
+def test_the_health_page_says_when_the_next_run_is_and_why_the_last_one_was_none(tmp_path):
+    home = home_with(tmp_path, active_from="00:00", active_until="00:00", jitter_seconds=0)
+
+    def is_busy(home, **_):
+        raise FeedBusy("another process is at work there")
+
+    async def main():
+        scheduler = FeedScheduler(home, run=is_busy, first_after=3600.0).start()
+        try:
+            with open_feed(home) as feed:
+                before = health_of(feed, scheduler)(feed.database)
+                await scheduler.tick()
+                return before, health_of(feed, scheduler)(feed.database), health_of(feed)(feed.database)
+        finally:
+            scheduler.shutdown()
+
+    before, after, alone = asyncio.run(asyncio.wait_for(main(), 30))
+    in_an_hour = datetime.now(UTC).timestamp() / 60 + 60
+    assert before.next_run_at / 60_000 == pytest.approx(in_an_hour, abs=1) and before.as_json()["next_run_at"]
+    assert alone.next_run_at is None
+    said = "The last scheduled run: left out: another process is at work there"
+    assert said in after.notes and said not in before.notes + alone.notes
 
 
 def test_a_changed_interval_is_taken_over_at_the_next_run(tmp_path):

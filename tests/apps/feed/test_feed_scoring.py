@@ -1,5 +1,7 @@
 """Scoring: the promoted model and no other, texts encoded once, any moment, dry runs, the terms that make the order."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -53,6 +55,21 @@ def expected_probabilities(feed, model, at):
 
 
 # -- the model --------------------------------------------------------------------------------------------
+
+
+def test_to_score_nothing_no_model_is_loaded(tmp_path):
+    home = feed_home(tmp_path, scoring={"look_back_days": 0.01})
+    with open_feed(home) as feed:
+        name = promote(feed, tiny_feed_model("ngram"))
+    code = (
+        "import sys\nfrom traceformers.apps.feed.feed_scoring import score_feed\n"
+        "from traceformers.apps.feed.open_feed import open_feed\n"
+        "with open_feed(sys.argv[1]) as feed:\n    scored = score_feed(feed, at=int(sys.argv[2]))\n"
+        "print(len(scored.rows), scored.model, scored.feed_id is not None, 'torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(home), str(NOW + 400 * DAY)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["0", name, "True", "False"], done.stderr
 
 
 @pytest.mark.parametrize("head", ["mlp", "linear"])

@@ -11,7 +11,7 @@ import pytest
 
 from traceformers.apps.feed.feed_beginning import begin_feed, encoder_for_this_machine, local_time_zone
 from traceformers.apps.feed.feed_home import HOME_VARIABLE, FeedBusy, FeedHome, default_home, write_atomically
-from traceformers.apps.feed.feed_secrets import FeedSecrets, write_secrets
+from traceformers.apps.feed.feed_secrets import FeedSecrets, keep_secrets, write_secrets
 from traceformers.apps.feed.feed_settings import FeedSettings, SettingsError, settings_text
 from traceformers.apps.feed.open_feed import database_url, open_feed
 
@@ -207,6 +207,26 @@ def test_the_encoder_suits_the_machine():
     assert encoder_for_this_machine(0, 8, True) == "e5-small"
     assert encoder_for_this_machine(0, 2, True) == "minilm"
     assert encoder_for_this_machine(0, 2, False) == "e5-small"
+
+
+def test_a_machine_without_a_gpu_is_known_without_torch():
+    code = (
+        "import sys\nfrom traceformers.apps.feed.feed_beginning import gpu_memory\n"
+        "print(gpu_memory(('no-such-program',), ('/no/such/device',)), 'torch' in sys.modules)\n"
+        "print(gpu_memory((sys.executable,), ()) >= 0, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["0", "False", "True", "True"], done.stderr
+
+
+def test_a_secret_is_kept_beside_the_others_and_their_comments(tmp_path):
+    home = FeedHome(tmp_path).create()
+    write_secrets(home, site_password="s3cret")
+    keep_secrets(home, youtube_client_id="id", youtube_client_secret='a "quoted" one')
+    found = FeedSecrets.load(home, {})
+    assert (found.site_password, found.youtube_client_id) == ("s3cret", "id")
+    assert found.youtube_client_secret == 'a "quoted" one'
+    assert "# Keys and passwords" in home.secrets.read_text() and home.secrets.stat().st_mode & 0o077 == 0
 
 
 def test_the_time_zone_of_this_machine_is_one_that_settings_take():

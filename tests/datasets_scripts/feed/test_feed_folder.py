@@ -1,4 +1,6 @@
+import os
 import resource
+import stat
 
 import pyarrow as pa
 import pytest
@@ -130,6 +132,18 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path):
     with pytest.raises(FileExistsError, match="name another"):
         tiny.tiny_feed_folder(folder, days=1)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@FORMATS
+def test_a_folder_is_for_its_owner_alone_whatever_the_umask(tmp_path, format):
+    before = os.umask(0)
+    try:
+        tiny.tiny_feed_folder(tmp_path / "below" / "feed", format=format, days=1)
+    finally:
+        os.umask(before)
+    folder = tmp_path / "below" / "feed"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path):

@@ -219,3 +219,21 @@ def test_a_pool_of_ones_own_is_taken():
 def test_every_topic_of_the_sample_is_known():
     assert set(sample_videos()[1]) == set(TOPICS)
     assert set(LEISURE) | set(WORK) - {"office"} <= set(TOPICS)
+
+
+def test_right_now_is_asked_again_at_another_time_and_truth_is_of_that_moment():
+    once, again = (
+        [
+            opinion
+            for day in SimulatedPerson(seed=3, days=10, feedbacks=400, **options).simulate_days()
+            for opinion in day.feedback
+        ]
+        for options in ({}, {"again": 0.5})
+    )
+    assert len({(said.video_id, said.head) for said in once}) == len(once)
+    moments = {}
+    for said in again:
+        moments.setdefault((said.video_id, said.head), []).append(said.said_at)
+    several = {key: sorted(times) for key, times in moments.items() if len(times) > 1}
+    assert len(several) > 20 and {head for _, head in several} == {"productive"}
+    assert min(later - before for times in several.values() for before, later in pairwise(times)) >= 2 * 3_600_000

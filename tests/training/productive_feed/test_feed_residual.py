@@ -93,17 +93,28 @@ def test_an_answer_does_not_reach_the_honest_logit_of_its_own_example():
     random = np.random.default_rng(0)
     features, is_yes = random.normal(size=(60, 4)), random.random(60) < 0.5
     chosen, sizes = {"blocks": ["text"], "c": 1.0}, {"text": 4}
-    before = foretold_by_others(features, is_yes, sizes, chosen)
+    before = foretold_by_others(features, is_yes, sizes, chosen, np.arange(len(features)))
     is_yes[30] = ~is_yes[30]
-    after = foretold_by_others(features, is_yes, sizes, chosen)
+    after = foretold_by_others(features, is_yes, sizes, chosen, np.arange(len(features)))
     assert before[30] == after[30] and (before != after).any()
+
+
+def test_another_answer_about_the_same_video_does_not_reach_it_either():
+    random = np.random.default_rng(4)
+    ids = np.eye(16)  # the text names the video, and says nothing else
+    videos = random.integers(0, 16, 320)
+    is_yes = videos % 2 == 0
+    found = foretold_by_others(ids[videos], is_yes, {"text": 16}, {"blocks": ["text"], "c": 1.0}, videos)
+    knowing = foretold_by_others(ids[videos], is_yes, {"text": 16}, {"blocks": ["text"], "c": 1.0}, np.arange(320))
+    assert knowing[is_yes].min() > knowing[~is_yes].max()
+    assert found[is_yes].mean() < knowing[is_yes].mean() / 2
 
 
 def test_one_answer_among_the_others_is_a_rate():
     is_yes = np.zeros(40, dtype=bool)
     is_yes[0] = True
     features = np.random.default_rng(0).normal(size=(40, 2))
-    found = foretold_by_others(features, is_yes, {"text": 2}, {"blocks": ["text"], "c": 1.0})
+    found = foretold_by_others(features, is_yes, {"text": 2}, {"blocks": ["text"], "c": 1.0}, np.arange(len(features)))
     assert np.isfinite(found).all() and found[0] == pytest.approx(np.log((1 / 37) / (36 / 37)))
 
 

@@ -1,5 +1,3 @@
-from itertools import chain
-
 import pytest
 from feed_states import state_of
 
@@ -114,7 +112,7 @@ def test_what_is_said_between_two_pages_moves_no_page_of_that_time(feed):
     first = ids(feed, limit=2, filters=FeedFilters(shorts=True, as_of=100))
     feed.add_feedback([Feedback("1", "a", "interest", 0.0, 101, "feed")])
     feed.add_watches([Watch("b", 102)])
-    second = ids(feed, limit=2, offset=2, filters=FeedFilters(shorts=True, as_of=100))
+    second = ids(feed, limit=2, after=first[-1], filters=FeedFilters(shorts=True, as_of=100))
     assert first + second == ["a", "b", "c", "d"]
     assert ids(feed, filters=FeedFilters(shorts=True)) == ["c", "d"]
     feed.add_feedback(
@@ -142,13 +140,31 @@ def test_subscribed_channels_are_left_out_by_id_or_where_there_is_none_by_name(f
 
 def test_pages_are_disjoint_and_complete(database):
     names = [f"v{n:03d}" for n in range(50)]
-    database.add_videos(Video(name, name) for name in names)
-    database.save_feed([row(name, 1) for name in names], None, "m", {})  # all equal: the id decides
+    database.add_videos(Video(name, name, published_at=5 + n // 20) for n, name in enumerate(names))
+    rows = [
+        row(name, 1 + n // 30, 0.1 * (n // 10), 0.5) for n, name in enumerate(names)
+    ]  # of equal ones the id decides
+    database.save_feed(rows, None, "m", {})
     for order in FEED_ORDERS:
-        pages = [ids(database, order=order, offset=offset, limit=7) for offset in range(0, 56, 7)]
-        assert sorted(chain(*pages)) == names
-    assert ids(database, offset=50) == []
-    assert len(ids(database, offset=-3, limit=5)) == 5
+        whole, found, after = ids(database, order=order, limit=99), [], None
+        while page := ids(database, order=order, limit=7, after=after):
+            found, after = found + page, page[-1]
+        assert found == whole
+        assert sorted(found) == names
+    assert ids(database, limit=-3) == []
+
+
+def test_a_page_begins_behind_any_video_of_its_feed(feed):
+    assert ids(feed, after="b", filters=ALL) == ["c", "d"]
+    assert ids(feed, after="c", filters=FeedFilters(hide_watched=False)) == ["d"]  # a Short, which is not shown
+    feed.hide_video("b")
+    assert ids(feed, after="b") == ["d"]
+    assert ids(feed, after="d", order="productive", filters=ALL) == []
+    assert ids(feed, after="d", order="newest", filters=ALL) == []  # when it was published is not known
+    for stranger in ("nobody", "", "'; --", "\0"):
+        with pytest.raises(ValueError, match="`after` to be a video of feed"):
+            ids(feed, after=stranger)
+    assert ids(feed, after="a", feed_id=1) == []  # a feed that is no longer there
 
 
 def test_a_page_of_a_feed_does_not_change_when_a_newer_one_comes(feed):

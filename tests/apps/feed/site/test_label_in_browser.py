@@ -307,6 +307,7 @@ def test_health_shows_runs_labels_and_drift_and_what_was_rated_can_be_shown_agai
         page = visit.open(site.url + "/health")
         expect(page.locator("tr[data-run=failed]")).to_contain_text("ActivityWatch <b>does not</b> answer")
         expect(page.locator("tr[data-run=ok]")).to_contain_text("videos 60")
+        expect(page.locator(".tile", has_text="Next run")).to_contain_text("none is scheduled")
         expect(page.locator("[data-balance='interest like']")).to_contain_text("58 yes, 2 no")
         expect(page.locator("[data-drift=productive] dd b")).to_have_count(10)
         expect(page.get_by_text("Train again")).to_be_visible()  # it expects half as much as was said

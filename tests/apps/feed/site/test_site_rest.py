@@ -66,12 +66,12 @@ def said(feedback_id="feedback-0001", video_id="video-00000", head="interest", v
 
 
 def test_the_feed_comes_in_pages_that_make_the_whole(site):
-    ids, offset = [], 0
-    while offset is not None:
-        status, page = ask(site, f"/api/feed?limit=20&offset={offset}")
+    ids, after = [], ""
+    while after is not None:
+        status, page = ask(site, f"/api/feed?limit=20&after={after}")
         assert status == 200
         ids += [video["video_id"] for video in page["videos"]]
-        offset = page["next_offset"]
+        after = page["next"]
     assert len(ids) == len(set(ids)) == 67
     with site.database() as database:
         assert page["feed_id"] == database.feed_version()
@@ -90,7 +90,7 @@ def test_orders_filters_and_search_work_as_on_the_page(site):
 
 @pytest.mark.parametrize(
     "query",
-    ["order=best", "limit=0", "limit=9999", "offset=-1", "offset=1e3", "min_minutes=x", "rated=perhaps", "pages=0"],
+    ["order=best", "limit=0", "limit=9999", "limit=1e3", "after=nobody", "min_minutes=x", "rated=perhaps", "pages=0"],
 )
 def test_a_wrong_parameter_is_named(site, query):
     status, answer = ask(site, f"/api/feed?{query}")

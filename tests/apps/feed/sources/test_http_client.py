@@ -98,6 +98,20 @@ def test_a_server_that_hangs_is_given_up(youtube, clock):
         client(youtube, clock, timeout=(1, 0.05), attempts=2).get(PATH, QUERY)
 
 
+def test_all_attempts_together_take_no_longer_than_the_patience(youtube, clock):
+    youtube.fail(PATH, how="hang", times=99)
+    with pytest.raises(Unreachable, match="did not answer in time"):
+        client(youtube, clock, timeout=(1, 0.1), patience=0.35, backoff=0.001, attempts=50).get(PATH, QUERY)
+    assert 1 <= len(youtube.requests) <= 4
+
+
+def test_a_wait_that_is_longer_than_the_patience_is_left_to_the_caller(youtube, clock):
+    youtube.fail(PATH, status=503, headers={"Retry-After": "30"})
+    with pytest.raises(Refused):
+        client(youtube, clock, patience=20).get(PATH, QUERY)
+    assert clock.slept == []
+
+
 def test_an_answer_cut_in_the_middle_is_no_answer(youtube, clock):
     youtube.fail(PATH, how="cut", times=9)
     with pytest.raises(Unreachable, match=r"cut the connection|cannot be connected"):

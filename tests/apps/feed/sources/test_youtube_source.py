@@ -6,11 +6,12 @@ import pytest
 from loopback_youtube import API_KEY, LoopbackYouTube, channel_id, video_id
 
 from traceformers.apps.feed.database.feed_database import FeedDatabase
+from traceformers.apps.feed.feed_clock import next_quota_day, quota_day
 from traceformers.apps.feed.sources.privacy_filter import PrivacyFilter
 from traceformers.apps.feed.sources.source_list import collect_all
 from traceformers.apps.feed.sources.video_details import VideoDetails
 from traceformers.apps.feed.sources.youtube_access import youtube_sources
-from traceformers.apps.feed.sources.youtube_client import ApiKey, YouTubeClient, next_quota_day, quota_day
+from traceformers.apps.feed.sources.youtube_client import ApiKey, YouTubeClient
 from traceformers.apps.feed.sources.youtube_oauth import OAuthProject, SignedIn, Token, TokenFile
 from traceformers.apps.feed.sources.youtube_source import YouTubeSource
 from traceformers.datasets_scripts.feed.feed_records import Feedback, Subscription, Video, Watch
