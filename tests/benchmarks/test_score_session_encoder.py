@@ -103,6 +103,7 @@ def test_any_function_is_scored_beside_the_baselines(bench, recordings, capsys, 
     assert out.rstrip().splitlines()[-1].startswith("| other half | encoder")
 
 
+@pytest.mark.slow
 def test_an_rrweb_bert_is_also_read_event_by_event(bench, recordings, encoder, capsys, tmp_path):
     folds = {"0": list(SITES[:2]), "1": list(SITES[2:])}
     (tmp_path / "folds.json").write_text(json.dumps(folds))

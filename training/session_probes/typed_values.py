@@ -7,6 +7,8 @@ which nothing typed is left are equal for all words, so that no probe does bette
 Axes: n sessions, W words, D numbers of a vector.
 """
 
+import re
+
 import numpy as np
 
 from traceformers.tokenization.rrweb.rrweb_envelopes import read_session
@@ -37,7 +39,7 @@ def typed_fields(session) -> list:
 
 
 def with_typed_word(session, word):
-    """Returns the events of a session in which `word` was typed, or None where nothing is typed.
+    """Returns the events of a session in which `word` was typed, or None where nothing as long is typed.
 
     Args:
         session: a session in any form.
@@ -45,10 +47,12 @@ def with_typed_word(session, word):
     """
     session = read_session(session)
     typed = typed_fields(session)
-    if not typed:
-        return None
     told = {session.events[number]["data"]["text"] for number in typed}
+    if max(map(len, told), default=0) < len(word):
+        return None  # the page would tell more than was typed
     longest = sorted((text for text in told if len(text) > 3), key=len, reverse=True)
+    # Whole words only: "writ" on its way to "write" is no echo in "written by".
+    shown = [(text, re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")) for text in longest]
 
     def said(text):
         return (word * (len(text) // len(word) + 1))[: len(text)]
@@ -59,22 +63,23 @@ def with_typed_word(session, word):
             data = event["data"]
             event = {**event, "data": {**data, "text": said(data["text"])}}
         else:
-            event = {**event, "data": _replaced(event["data"], longest, said)}
+            event = {**event, "data": _replaced(event["data"], shown, said)}
         events.append(event)
-    echoes = [{**event, "data": _replaced(event["data"], longest, said)} for event in _echoes(session, typed[-1], word)]
+    told = _echoes(session, typed[-1], said(longest[0]))
+    echoes = [{**event, "data": _replaced(event["data"], shown, said)} for event in told]
     return [*events[: typed[-1] + 1], *echoes, *events[typed[-1] + 1 :]]
 
 
-def _replaced(data, texts, said):
-    """Returns JSON data without the typed texts, which a page may show again."""
+def _replaced(data, shown, said):
+    """Returns JSON data without the typed texts, which a page may show again; `shown` are they with their patterns."""
     if isinstance(data, str):
-        for text in texts:
+        for text, pattern in shown:
             if text in data:
-                data = data.replace(text, said(text))
+                data = pattern.sub(said(text), data)
         return data
     if isinstance(data, dict):
-        return {key: _replaced(value, texts, said) for key, value in data.items()}
-    return [_replaced(value, texts, said) for value in data] if isinstance(data, list) else data
+        return {key: _replaced(value, shown, said) for key, value in data.items()}
+    return [_replaced(value, shown, said) for value in data] if isinstance(data, list) else data
 
 
 def _echoes(session, number, word):

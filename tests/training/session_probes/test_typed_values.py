@@ -37,8 +37,19 @@ def test_what_the_page_says_of_it_is_swapped_too_and_said_twice_more():
     assert "apple pie" not in told
     assert "Nothing found for harbourha" in told
     assert "q=harbourha" in told
-    assert "Results for harbour" in told
-    assert '?q=harbour"' in told
+    assert "Results for harbourha" in told
+    assert '?q=harbourha"' in told
+
+
+def test_a_part_of_a_word_of_the_page_is_no_echo_and_what_is_too_short_to_echo_is_left_out():
+    session = [
+        *page(*FIELDS),
+        typed(20, "pine", 50),
+        typed(20, "pineapple", 60),
+        mutation(80, texts=[text_change(1010, "a pinecone")]),
+    ]
+    assert "a pinecone" in json.dumps(with_typed_word(session, "harbour"))
+    assert with_typed_word([*page(*FIELDS), typed(20, "pine", 50)], "harbour") is None
 
 
 def test_a_session_without_typing_has_none():
